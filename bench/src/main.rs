@@ -1,0 +1,2 @@
+//! Benchmarks of Monoceros and its peers.
+fn main() {}

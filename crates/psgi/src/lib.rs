@@ -1,0 +1,1 @@
+//! A request becomes %env, an answer becomes a reply.

@@ -1,0 +1,2 @@
+//! HTTP/1, pure: bytes in, values out.
+pub mod head;

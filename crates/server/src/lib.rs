@@ -1,0 +1,3 @@
+//! The path of a request through Monoceros, in reading order.
+pub mod http;
+pub mod worker;

@@ -1,0 +1,2 @@
+//! A worker: one process, one request at a time.
+pub mod app;

@@ -1,0 +1,1 @@
+//! What perl loads: one exported symbol, one call inward.

@@ -1,0 +1,2 @@
+//! Door one: the program.
+fn main() {}
