@@ -1,2 +1,6 @@
 //! Unsafe room one: what the kernel offers and no crate wraps safely.
+pub mod process;
 pub mod shared;
+pub mod signal;
+pub mod socket;
+pub mod wait;

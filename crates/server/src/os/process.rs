@@ -1,0 +1,149 @@
+//! Processes: forking, dying with the parent, scheduling, and the limit of descriptors.
+//!
+//! Forking is safe to offer because these processes have one thread: in the child everything is as
+//! the parent left it. The price is that whoever calls [`fork`] must be single-threaded, which
+//! [`has_one_thread`] can assert.
+//!
+//! Not here: waiting for children and sending signals, for which `rustix` needs no help.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, getppid, getrlimit, set_parent_process_death_signal, setrlimit,
+};
+
+use super::signal;
+
+/// Forks. `Some(pid)` in the parent, `None` in the child.
+///
+/// # Errors
+///
+/// The kernel refused: too many processes, or no memory.
+pub fn fork() -> io::Result<Option<i32>> {
+    // SAFETY: fork takes no pointers. The child of a process with several threads could wait for
+    // ever on a lock that another thread held; the supervisor has one thread, and tests that call
+    // this run in a process of their own.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(None),
+        pid => Ok(Some(pid)),
+    }
+}
+
+/// Forks a process that shares nothing with this one but `kept` and the standard descriptors, and
+/// returns its pid. It runs `run` and then leaves with its answer; a panic there makes that 70.
+///
+/// In it every signal has its default disposition and all are blocked, so that only KILL (and the
+/// kernel's own SEGV, BUS, ILL, FPE) ends it. `run` may use no descriptor but those `kept`.
+///
+/// # Errors
+///
+/// The kernel refused to fork.
+pub fn fork_apart(kept: &[BorrowedFd<'_>], run: impl FnOnce() -> i32) -> io::Result<i32> {
+    let parent = this();
+    let before = signal::block_all();
+    match fork() {
+        Ok(None) => {}
+        Ok(Some(pid)) => {
+            signal::restore(&before);
+            return Ok(pid);
+        }
+        Err(error) => {
+            signal::restore(&before);
+            return Err(error);
+        }
+    }
+    signal::all_to_default();
+    die_with(parent);
+    close_all_but(kept);
+    // The frames above belong to another process: neither a return nor an unwind may reach them.
+    leave(catch_unwind(AssertUnwindSafe(run)).unwrap_or(70))
+}
+
+/// Closes every descriptor above 2 that is not in `kept`.
+///
+/// Private, because whoever owned the others is left with numbers that mean nothing: it is for a
+/// process that never returns to the frames that own them.
+fn close_all_but(kept: &[BorrowedFd<'_>]) {
+    let mut numbers: Vec<u32> =
+        kept.iter().filter_map(|fd| u32::try_from(raw(fd)).ok()).filter(|&n| n > 2).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    let mut first = 3;
+    for number in numbers.into_iter().chain([u32::MAX]) {
+        if first < number {
+            // SAFETY: no memory is touched. The descriptors closed are owned by frames of the
+            // parent's that `fork_apart` never returns to, so nobody here uses or closes them.
+            unsafe { libc::close_range(first, number - 1, 0) };
+        }
+        first = number.saturating_add(1);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the number is only compared, to spare it")]
+fn raw(fd: &BorrowedFd<'_>) -> i32 {
+    fd.as_fd().as_raw_fd()
+}
+
+/// Ends this process at once: no destructor runs, no buffer is flushed.
+pub fn leave(status: i32) -> ! {
+    // SAFETY: _exit takes no pointers and does not return.
+    unsafe { libc::_exit(status) }
+}
+
+/// This process.
+pub fn this() -> i32 {
+    rustix::process::getpid().as_raw_nonzero().get()
+}
+
+/// From now on the kernel kills this process when `parent` dies; if it has died already, this
+/// process leaves here and now.
+///
+/// Called in a child, after it has dropped privileges (that clears the order).
+pub fn die_with(parent: i32) {
+    // It cannot fail for a valid signal; if it did, the lifeline still ends this process.
+    let _ = set_parent_process_death_signal(Some(Signal::KILL));
+    // After the order, not before: in between the parent could die unnoticed.
+    if getppid().map(Pid::as_raw_pid) != Some(parent) {
+        leave(1);
+    }
+}
+
+/// Puts this process under `SCHED_BATCH`, but not the children it will have.
+///
+/// # Errors
+///
+/// The kernel refused (a sandbox may): the process goes on as it was.
+pub fn sched_batch() -> io::Result<()> {
+    let param = libc::sched_param { sched_priority: 0 };
+    // SAFETY: the kernel reads `param`, which lives across the call, and keeps no pointer to it.
+    let done = unsafe {
+        libc::sched_setscheduler(0, libc::SCHED_BATCH | libc::SCHED_RESET_ON_FORK, &raw const param)
+    };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Raises the soft limit of open descriptors to the hard one, and returns what it is now.
+///
+/// # Errors
+///
+/// The kernel refused: the limit is as it was.
+pub fn raise_descriptor_limit() -> io::Result<u64> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum {
+        setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
+    }
+    Ok(maximum.unwrap_or(u64::MAX))
+}
+
+/// The hard limit of open descriptors, which [`raise_descriptor_limit`] would make the soft one.
+pub fn descriptor_limit() -> u64 {
+    getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX)
+}
+
+/// Whether this process has one thread, as far as `/proc` tells.
+pub fn has_one_thread() -> bool {
+    std::fs::read_dir("/proc/self/task").map_or(true, |tasks| tasks.count() == 1)
+}
