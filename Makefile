@@ -1,0 +1,57 @@
+# The verbs. Each line could be pasted; .ci/run is `make test` and `make check`, nothing else.
+#   make run    build, and serve examples/hello.psgi on http://127.0.0.1:5000
+#   make test   everything that can be wrong, through both doors (under ten minutes on two cores)
+#   make soak   the long stories: exactly-once for a minute, 9,000 idle connections
+#   make check  formatting, lints, documentation, dependencies, tidiness
+#   make bench  the benchmark of keep-alive clients against both doors, and against Starlet if it is there
+# On Debian, missing packages are installed if you are root; otherwise the apt-get line is shown.
+
+DIST := dist/Plack-Handler-Monoceros
+RUN_PACKAGES := gcc libc6-dev perl libperl-dev libplack-perl
+TEST_PACKAGES := $(RUN_PACKAGES) make procps socat libtest-tcp-perl libwww-perl libmojolicious-perl \
+	libdancer2-perl libcatalyst-perl libcatalyst-modules-perl libhttp-parser-xs-perl
+BENCH_PACKAGES := $(RUN_PACKAGES) make starlet
+
+.PHONY: run test soak check bench stage
+.NOTPARALLEL:
+
+# $(call needs,packages): what dpkg does not know as installed is installed, or asked for.
+define needs
+@if command -v dpkg-query >/dev/null; then missing=$$(for p in $(1); do dpkg-query -Wf '$${Status}' $$p \
+  2>/dev/null | grep -q ' installed$$' || echo $$p; done); if [ -n "$$missing" ]; then \
+  if [ "$$(id -u)" != 0 ]; then echo "missing packages: sudo apt-get install" $$missing >&2; exit 1; fi; \
+  echo "installing" $$missing; apt-get -q update </dev/null && DEBIAN_FRONTEND=noninteractive \
+  apt-get -qy --no-install-recommends install $$missing </dev/null; fi; fi
+endef
+
+run:
+	$(call needs,$(RUN_PACKAGES))
+	cargo build --release --locked
+	$${CARGO_TARGET_DIR:-target}/release/monoceros --listen 127.0.0.1:5000 examples/hello.psgi
+
+stage:
+	cd $(DIST) && perl Makefile.PL && $(MAKE)
+
+test: needs-test stage
+	cargo test --workspace --locked
+
+soak: needs-test stage
+	MONOCEROS_SOAK=1 cargo test --release --locked --test main -- --nocapture --test-threads=1 load:: idle::
+
+check:
+	$(call needs,$(RUN_PACKAGES))
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+	cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --locked
+	cargo deny check bans licenses sources
+	cargo test --locked --test tidy
+
+bench: stage
+	$(call needs,$(BENCH_PACKAGES))
+	cargo build --release --workspace --locked
+	bench/run.sh
+
+.PHONY: needs-test
+needs-test:
+	$(call needs,$(TEST_PACKAGES))
