@@ -1,0 +1,118 @@
+package Plack::Handler::Monoceros;
+use strict;
+use warnings;
+
+our $VERSION = '0.1.0';
+
+use Carp ();
+require XSLoader;
+XSLoader::load(__PACKAGE__, $VERSION);
+
+# What plackup always appends, given or not: undef means that nobody asked for it.
+my %DERIVED = map { $_ => 1 } qw(host port socket listen);
+
+# Code can only come through here: the table of options is text.
+my %CODE = map { $_ => 1 } qw(server_ready psgi_app_builder);
+
+sub new {
+    my ($class, @options) = @_;
+    @options = %{ $options[0] } if @options == 1 && ref $options[0] eq 'HASH';
+    @options % 2 == 0 or Carp::croak("$class->new takes pairs of option and value");
+
+    my (%self, @pairs);
+    while (my ($name, $value) = splice @options, 0, 2) {
+        (my $known = $name) =~ tr/-/_/;
+        if ($CODE{$known}) {
+            next unless defined $value;
+            ref $value eq 'CODE' or Carp::croak("$known must be a code reference");
+            $self{$known} = $value;
+        }
+        elsif (ref $value eq 'ARRAY') {
+            push @pairs, [ $name, $_ ] for @$value;
+        }
+        elsif (defined $value || !$DERIVED{$known}) {
+            push @pairs, [ $name, $value ];
+        }
+    }
+    $self{options} = \@pairs;
+    return bless \%self, $class;
+}
+
+# Serves until told to stop. Comes back in the supervisor only: a worker leaves by itself.
+sub run {
+    my ($self, $app) = @_;
+
+    # plackup -L Delayed sets it on the object, after new: then every worker loads for itself.
+    my $builder = $self->{psgi_app_builder};
+    my $load    = $builder || sub { $app };
+    my @options = map { [ map { ref $_ ? "$_" : $_ } @$_ ] } @{ $self->{options} };
+
+    my $status = _run($load, $builder ? 0 : 1, \@options, $self->{server_ready});
+    exit $status if $status;
+    return;
+}
+
+1;
+
+__END__
+
+=encoding utf8
+
+=head1 NAME
+
+Plack::Handler::Monoceros - ten thousand clients on a handful of ordinary blocking workers
+
+=head1 SYNOPSIS
+
+    plackup -s Monoceros --port 5000 --max-workers 15 -a app.psgi
+
+=head1 DESCRIPTION
+
+Monoceros serves PSGI applications. Its workers are ordinary preforked Perl processes, each with
+one request at a time; its connections belong to none of them, so idle keep-alive clients, slow
+senders and slow readers cost no worker. The server itself is written in Rust and lives inside the
+perl that loads this module.
+
+=head1 OPTIONS
+
+C<plackup> hands every option that is not its own to the server, as C<--name=value>,
+C<--enable-name> or C<--disable-name>; dashes and underscores are alike. An option that Monoceros
+does not know is an error, and the process ends with status 2. The ones used most:
+
+=over 4
+
+=item --max-workers=5
+
+Processes that run the application.
+
+=item --max-reqs-per-child=1000
+
+Requests after which a worker is replaced; 0: never. With C<--min-reqs-per-child> each worker draws
+a number between the two.
+
+=item --keepalive-timeout=10, --disable-keepalive
+
+Seconds that a connection may be silent between two requests. Idle connections cost no worker.
+
+=item --timeout=300
+
+Seconds that a streaming C<write> waits for a client that takes nothing.
+
+=item --listen=ADDRESS
+
+Repeatable: C<host:port>, C<:port>, C<[v6]:port>, C</path/to.sock>.
+
+=back
+
+C<monoceros --help> lists them all, with units and defaults.
+
+=head1 EXIT STATUS
+
+0 stopped; 1 failed while running; 2 a mistake in the options; 3 the application did not load; 4 an
+address could not be bound.
+
+=head1 LICENSE
+
+MIT or Apache-2.0, as you like.
+
+=cut
