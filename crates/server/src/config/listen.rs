@@ -1,0 +1,190 @@
+//! Addresses to listen on, as they are written.
+//!
+//! Reading only: names are resolved and sockets bound by the supervisor. An address is shown again
+//! as it was given, because that is what log lines and the application's `SERVER_NAME` say.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Bytes that a path may have in a UNIX socket's address (`sun_path`, less its final NUL).
+const MOST_PATH: usize = 107;
+
+/// One address to listen on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listen {
+    /// Over TCP.
+    Tcp {
+        /// Where.
+        host: Host,
+        /// The port; 0 lets the kernel choose one.
+        port: u16,
+    },
+    /// A UNIX socket in the file system.
+    Unix {
+        /// Its path, at most 107 bytes, maybe relative.
+        path: PathBuf,
+        /// The permissions it gets, as for chmod; `None` leaves it to the umask.
+        mode: Option<u32>,
+        /// The user who is to own it, by name or number.
+        owner: Option<String>,
+        /// The group that is to own it, by name or number.
+        group: Option<String>,
+        /// Whether a socket that is already there is removed without asking who answers on it.
+        unlink: bool,
+    },
+}
+
+/// The host part of a TCP address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Host {
+    /// None was given: every IPv4 address of this machine.
+    V4Any,
+    /// A name or an address, as given, an IPv6 address without its brackets.
+    Named(String),
+}
+
+/// A listening socket that a parent process has bound for us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inherited {
+    /// What the parent calls it: `5000`, `127.0.0.1:5000`, `/run/app.sock`.
+    pub name: String,
+    /// The number of the descriptor it comes as. Not checked yet.
+    pub fd: i32,
+}
+
+/// Why a text is no address to listen on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum BadListen {
+    /// It is no address: what it should be.
+    Expected(&'static str),
+    /// It is one that we refuse: why.
+    Refused(&'static str),
+}
+
+impl Listen {
+    /// A UNIX socket with nothing said about who may use it.
+    pub fn unix(path: impl Into<PathBuf>) -> Self {
+        Self::Unix { path: path.into(), mode: None, owner: None, group: None, unlink: false }
+    }
+
+    /// Reads `host:port`, `:port`, `[v6]:port`, `/path`, or `unix:/path?mode=0660&…`.
+    pub(super) fn read(text: &str) -> Result<Self, BadListen> {
+        if let Some(rest) = text.strip_prefix("unix:") {
+            return read_unix(rest);
+        }
+        if text.contains('/') {
+            return read_path(text).map(Self::unix);
+        }
+        if text.ends_with(":ssl") {
+            return Err(BadListen::Refused("TLS is the edge's, or a proxy's in front"));
+        }
+        let Some((host, port)) = text.rsplit_once(':') else {
+            return Err(BadListen::Expected("host:port, :port, [v6]:port, /path or unix:/path"));
+        };
+        let port =
+            read_port(port).ok_or(BadListen::Expected("an address with a port 0 to 65535"))?;
+        Ok(Self::Tcp { host: read_host(host)?, port })
+    }
+}
+
+impl Host {
+    /// Reads what stands in an option of its own, where an IPv6 address needs no brackets.
+    pub(super) fn read(text: &str) -> Self {
+        match text {
+            "" | "*" | "0" => Self::V4Any,
+            _ => Self::Named(
+                text.strip_prefix('[')
+                    .and_then(|rest| rest.strip_suffix(']'))
+                    .unwrap_or(text)
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host: Host::V4Any, port } => write!(out, ":{port}"),
+            Self::Tcp { host: Host::Named(name), port } if name.contains(':') => {
+                write!(out, "[{name}]:{port}")
+            }
+            Self::Tcp { host: Host::Named(name), port } => write!(out, "{name}:{port}"),
+            Self::Unix { path, .. } => write!(out, "{}", path.display()),
+        }
+    }
+}
+
+impl Inherited {
+    /// Reads Server::Starter's `SERVER_STARTER_PORT`: entries `name=number`, separated by `;`. A
+    /// path may hold a `=`, so the last one counts. `Err` is the entry that is none.
+    pub(super) fn read_all(text: &str) -> Result<Vec<Self>, String> {
+        let entries = text.split(';').filter(|entry| !entry.is_empty());
+        entries
+            .map(|entry| {
+                let (name, number) = entry.rsplit_once('=').ok_or_else(|| entry.to_owned())?;
+                let fd = number.parse().ok().filter(|fd| *fd >= 0);
+                let fd = fd.filter(|_| number.bytes().all(|byte| byte.is_ascii_digit()));
+                Ok(Self { name: name.to_owned(), fd: fd.ok_or_else(|| entry.to_owned())? })
+            })
+            .collect()
+    }
+}
+
+fn read_host(text: &str) -> Result<Host, BadListen> {
+    let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    match inner {
+        Some(inner) if inner.parse::<std::net::Ipv6Addr>().is_ok() => {
+            Ok(Host::Named(inner.to_owned()))
+        }
+        Some(_) => Err(BadListen::Expected("an IPv6 address in its brackets")),
+        None if text.contains(':') => {
+            Err(BadListen::Expected("an address: IPv6 is written in brackets, [::1]:5000"))
+        }
+        None if text.bytes().any(|byte| byte <= b' ' || byte == 0x7F) => {
+            Err(BadListen::Expected("a host name"))
+        }
+        None => Ok(Host::read(text)),
+    }
+}
+
+/// Reads a port: digits alone.
+pub(super) fn read_port(text: &str) -> Option<u16> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| digits)
+}
+
+/// Reads the path of a UNIX socket.
+pub(super) fn read_path(text: &str) -> Result<PathBuf, BadListen> {
+    if text.is_empty() || text.len() > MOST_PATH || text.contains('\0') {
+        return Err(BadListen::Expected("a path of 1 to 107 bytes"));
+    }
+    Ok(PathBuf::from(text))
+}
+
+fn read_unix(text: &str) -> Result<Listen, BadListen> {
+    let (before, query) = text.split_once('?').unwrap_or((text, ""));
+    let path = read_path(before)?;
+    let (mut mode, mut owner, mut group, mut unlink) = (None, None, None, false);
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        match pair.split_once('=') {
+            Some(("mode", octal)) => mode = Some(read_mode(octal)?),
+            Some(("owner", name)) if !name.is_empty() => owner = Some(name.to_owned()),
+            Some(("group", name)) if !name.is_empty() => group = Some(name.to_owned()),
+            Some(("unlink", "0")) => unlink = false,
+            Some(("unlink", "1")) => unlink = true,
+            _ => {
+                return Err(BadListen::Expected(
+                    "a path with ?mode=0660&owner=user&group=group&unlink=1",
+                ));
+            }
+        }
+    }
+    Ok(Listen::Unix { path, mode, owner, group, unlink })
+}
+
+fn read_mode(octal: &str) -> Result<u32, BadListen> {
+    let digits = octal.bytes().all(|byte| byte.is_ascii_digit());
+    let mode = u32::from_str_radix(octal, 8).ok().filter(|mode| digits && *mode <= 0o777);
+    mode.ok_or(BadListen::Expected("a mode in octal, 0 to 0777"))
+}

@@ -1,0 +1,1 @@
+//! Who says what, in one line: the error log, and the access log.
