@@ -1,6 +1,10 @@
 //! The path of a request through Monoceros, in reading order.
+pub mod channel;
 pub mod config;
 pub mod http;
 pub mod log;
 pub mod os;
+pub mod ready;
+pub mod spool;
+pub mod table;
 pub mod worker;

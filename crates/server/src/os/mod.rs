@@ -1,4 +1,5 @@
 //! Unsafe room one: what the kernel offers and no crate wraps safely.
+pub mod clock;
 pub mod process;
 pub mod shared;
 pub mod signal;

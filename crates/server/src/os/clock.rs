@@ -1,0 +1,21 @@
+//! The clocks. Only the loops ask them; below a loop time is an argument.
+
+use rustix::time::{ClockId, clock_gettime};
+
+fn milliseconds(clock: ClockId) -> u64 {
+    let now = clock_gettime(clock);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    seconds * 1000 + u64::try_from(now.tv_nsec / 1_000_000).unwrap_or(0)
+}
+
+/// Milliseconds of the monotonic clock, which is the same in all processes.
+pub fn now() -> u64 {
+    milliseconds(ClockId::Monotonic)
+}
+
+/// Seconds since 1970, for people and for `Date`. From the coarse clock: right to some
+/// milliseconds, and no system call.
+pub fn unix_seconds() -> u64 {
+    let now = clock_gettime(ClockId::RealtimeCoarse);
+    u64::try_from(now.tv_sec).unwrap_or(0)
+}
