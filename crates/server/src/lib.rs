@@ -5,6 +5,7 @@ pub mod http;
 pub mod log;
 pub mod os;
 pub mod ready;
+pub mod scoreboard;
 pub mod spool;
 pub mod table;
 pub mod worker;

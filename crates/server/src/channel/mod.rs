@@ -1,8 +1,9 @@
 //! What the processes say to one another, over SEQPACKET pairs: a message is whole or not at all.
 //!
 //! [`job`]: the manager to whichever worker is free. [`message`]: one worker and the manager.
-//! `control`: the supervisor and the manager.
+//! [`control`]: the supervisor and the manager.
 
+pub mod control;
 pub mod job;
 pub mod message;
 pub mod socket;

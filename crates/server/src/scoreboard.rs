@@ -1,0 +1,188 @@
+//! What each worker is doing, and since when, in shared memory.
+//!
+//! Every worker writes its own row and nobody else's; the supervisor writes one at a birth and at a
+//! death. Whoever reads sees each number whole, but the numbers of a row may be of two moments: a
+//! status page does not mind.
+
+use std::io;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use crate::os::shared::{Pages, zeroable};
+use crate::table::{ConnId, WorkerId};
+
+/// What a worker is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum State {
+    /// No such process: never born, or reaped.
+    Dead,
+    /// Forked, and not ready yet.
+    Starting,
+    /// Waiting for something to do.
+    Idle,
+    /// Reading a request.
+    Reading,
+    /// In the application.
+    Running,
+    /// Writing what is left of an answer.
+    Replying,
+    /// Told to leave, or leaving by itself.
+    Leaving,
+}
+
+const STATES: [State; 7] = [
+    State::Dead,
+    State::Starting,
+    State::Idle,
+    State::Reading,
+    State::Running,
+    State::Replying,
+    State::Leaving,
+];
+
+#[derive(Debug)]
+struct Row {
+    since: AtomicU64,
+    connection: AtomicU64,
+    requests: AtomicU64,
+    state: AtomicU32,
+    pid: AtomicU32,
+}
+
+zeroable!(Row {
+    since: AtomicU64,
+    connection: AtomicU64,
+    requests: AtomicU64,
+    state: AtomicU32,
+    pid: AtomicU32,
+});
+
+/// One worker's row, as read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// Its process; 0 if there never was one.
+    pub pid: u32,
+    /// What it is doing.
+    pub state: State,
+    /// Since when: milliseconds of the monotonic clock.
+    pub since: u64,
+    /// The connection that it serves, or served last.
+    pub connection: ConnId,
+    /// Requests that it has answered.
+    pub requests: u64,
+}
+
+/// A row per worker number.
+#[derive(Debug)]
+pub struct Scoreboard(Pages<Row>);
+
+impl Scoreboard {
+    /// Room for workers 0 to `workers - 1`, all dead.
+    ///
+    /// # Errors
+    ///
+    /// The kernel has no such memory.
+    pub fn new(workers: u32) -> io::Result<Self> {
+        Pages::new(usize::try_from(workers).map_err(io::Error::other)?).map(Self)
+    }
+
+    fn row(&self, worker: WorkerId) -> Option<&Row> {
+        self.0.get(usize::try_from(worker).ok()?)
+    }
+
+    /// A worker is about to be forked: its row starts anew. `now`: milliseconds, as in [`Entry`].
+    pub fn begin(&self, worker: WorkerId, now: u64) {
+        if let Some(row) = self.row(worker) {
+            row.pid.store(0, Relaxed);
+            row.requests.store(0, Relaxed);
+            row.connection.store(0, Relaxed);
+            row.since.store(now, Relaxed);
+            row.state.store(State::Starting as u32, Relaxed);
+        }
+    }
+
+    /// The worker's process, as the worker itself knows it.
+    pub fn sign(&self, worker: WorkerId, pid: i32) {
+        if let Some(row) = self.row(worker) {
+            row.pid.store(pid.unsigned_abs(), Relaxed);
+        }
+    }
+
+    /// The worker does something else from `now` on.
+    pub fn set(&self, worker: WorkerId, state: State, now: u64) {
+        if let Some(row) = self.row(worker) {
+            row.since.store(now, Relaxed);
+            row.state.store(state as u32, Relaxed);
+        }
+    }
+
+    /// The worker serves this connection from `now` on, in this state.
+    pub fn serve(&self, worker: WorkerId, state: State, connection: ConnId, now: u64) {
+        if let Some(row) = self.row(worker) {
+            row.connection.store(connection.to_bits(), Relaxed);
+        }
+        self.set(worker, state, now);
+    }
+
+    /// The worker has answered one more request.
+    pub fn count_request(&self, worker: WorkerId) {
+        if let Some(row) = self.row(worker) {
+            // Only this worker writes here: no lock prefix is needed.
+            row.requests.store(row.requests.load(Relaxed) + 1, Relaxed);
+        }
+    }
+
+    /// Reads a row. `None`: there is no such number.
+    pub fn read(&self, worker: WorkerId) -> Option<Entry> {
+        let row = self.row(worker)?;
+        let state = usize::try_from(row.state.load(Relaxed)).ok()?;
+        Some(Entry {
+            pid: row.pid.load(Relaxed),
+            state: STATES.get(state).copied()?,
+            since: row.since.load(Relaxed),
+            connection: ConnId::from_bits(row.connection.load(Relaxed)),
+            requests: row.requests.load(Relaxed),
+        })
+    }
+
+    /// Whether the worker has ever been ready since its last [`begin`](Self::begin).
+    pub fn was_ready(&self, worker: WorkerId) -> bool {
+        let entry = self.read(worker);
+        entry.is_some_and(|entry| !matches!(entry.state, State::Dead | State::Starting))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_is_read_as_it_was_set() {
+        let board = Scoreboard::new(2).unwrap();
+        assert_eq!(board.read(1).map(|entry| entry.state), Some(State::Dead));
+        for state in STATES {
+            board.set(1, state, 7);
+            assert_eq!(board.read(1).map(|entry| (entry.state, entry.since)), Some((state, 7)));
+        }
+        assert_eq!(board.read(0).map(|entry| entry.state), Some(State::Dead));
+        assert_eq!(board.read(2), None);
+    }
+
+    #[test]
+    fn a_birth_starts_the_row_anew() {
+        let board = Scoreboard::new(1).unwrap();
+        let id = ConnId { slot: 3, serial: 5 };
+        board.begin(0, 1);
+        board.sign(0, 4711);
+        assert!(!board.was_ready(0));
+        board.serve(0, State::Running, id, 2);
+        board.count_request(0);
+        let entry = board.read(0).unwrap();
+        assert_eq!((entry.pid, entry.requests, entry.connection), (4711, 1, id));
+        assert!(board.was_ready(0));
+        board.begin(0, 9);
+        let entry = board.read(0).unwrap();
+        assert_eq!((entry.pid, entry.requests, entry.since), (0, 0, 9));
+        assert!(!board.was_ready(0));
+    }
+}
