@@ -7,5 +7,6 @@ pub mod os;
 pub mod ready;
 pub mod scoreboard;
 pub mod spool;
+pub mod supervisor;
 pub mod table;
 pub mod worker;

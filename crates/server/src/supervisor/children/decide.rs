@@ -1,0 +1,199 @@
+//! What follows: one decision at a time, and when to look again.
+
+use std::time::Instant;
+
+use super::{Children, Decision, Manager, Number, Phase, Stage, Turn};
+use crate::table::WorkerId;
+
+impl Children {
+    /// The next thing to do, which the table then takes for done. `None`: sleep until something
+    /// happens, or until [`deadline`](Self::deadline).
+    pub fn decide(&mut self, now: Instant) -> Option<Decision> {
+        self.end_overdue(now);
+        self.end_manager();
+        self.take_turns(now);
+        self.out
+            .pop_front()
+            .or_else(|| self.is_over().then_some(Decision::Over(self.status)))
+            .or_else(|| self.may_begin(now).then_some(Decision::Begin))
+            .or_else(|| self.next_birth(now).map(Decision::Spawn))
+    }
+
+    /// When to ask again, if nothing happens before.
+    pub fn deadline(&self, now: Instant) -> Option<Instant> {
+        let kills = self.leftovers.iter().filter_map(|(_, until)| *until).min();
+        let stop = match self.phase {
+            Phase::Stopping { until, .. } | Phase::Fast { until } if !self.killed => Some(until),
+            _ => None,
+        };
+        let begin = match (self.phase, self.manager) {
+            (Phase::Running, Manager::Missing) => self.manager_pause.end(now),
+            _ => None,
+        };
+        let birth = if self.wants_birth() { self.birth_pause.end(now) } else { None };
+        let turn = match self.turn {
+            _ if self.recycle.is_empty() => None,
+            None => self.next_turn,
+            Some(Turn::Leaving { until, .. }) => Some(until),
+            Some(Turn::Replacing(_)) => None,
+        };
+        [kills, stop, begin, birth, turn].into_iter().flatten().min()
+    }
+
+    /// Whoever had until now is killed.
+    fn end_overdue(&mut self, now: Instant) {
+        for (pid, until) in &mut self.leftovers {
+            if until.take_if(|until| *until <= now).is_some() {
+                self.out.push_back(Decision::Kill(*pid));
+            }
+        }
+        let (Phase::Stopping { until, .. } | Phase::Fast { until }) = self.phase else {
+            return;
+        };
+        if until <= now && !self.killed {
+            self.killed = true;
+            let living: Vec<_> = self.living().map(|(_, pid, _)| pid).collect();
+            let leftovers = self.leftovers.iter_mut();
+            let leftovers = leftovers.filter_map(|(pid, until)| until.take().map(|_| *pid));
+            self.out.extend(living.into_iter().chain(leftovers).map(Decision::Kill));
+        }
+    }
+
+    /// The manager is ended last, when there is nobody left who may need it.
+    fn end_manager(&mut self) {
+        let alone = self.leftovers.is_empty() && self.living().next().is_none();
+        let due = self.phase != Phase::Running && (self.drained && alone || self.killed);
+        if let Manager::Living { pid, ended: ended @ false, .. } = &mut self.manager
+            && due
+        {
+            *ended = true;
+            self.out.push_back(Decision::Kill(*pid));
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.phase != Phase::Running
+            && matches!(self.manager, Manager::Missing)
+            && self.leftovers.is_empty()
+            && self.living().next().is_none()
+    }
+
+    fn may_begin(&self, now: Instant) -> bool {
+        self.phase == Phase::Running
+            && matches!(self.manager, Manager::Missing)
+            && self.manager_pause.is_over(now)
+    }
+
+    /// Recycling, and workers that are too many.
+    fn take_turns(&mut self, now: Instant) {
+        if self.phase != Phase::Running {
+            return;
+        }
+        if let Some(Turn::Leaving { until, .. }) = self.turn
+            && until <= now
+        {
+            // It has a long request. It is not killed for that, but the others go on.
+            self.end_turn(now);
+        }
+        while self.turn.is_none() && self.next_turn.is_none_or(|next| next <= now) {
+            let Some(pid) = self.recycle.pop_front() else { break };
+            if self.active().any(|(_, other, _)| other == pid) {
+                self.turn = Some(Turn::Replacing(pid));
+            }
+        }
+        if let Some(Turn::Replacing(pid)) = self.turn
+            && (self.ready_workers() > self.wanted || !self.has_room())
+        {
+            self.turn = Some(Turn::Leaving { pid, until: now + self.policy.graceful_timeout });
+            self.tell_to_leave(pid);
+        }
+        while self.active().count() > self.target() {
+            let Some((_, pid, _)) = self.active().last() else { break };
+            self.tell_to_leave(pid);
+        }
+    }
+
+    pub(super) fn end_turn(&mut self, now: Instant) {
+        self.turn = None;
+        self.next_turn = Some(now + self.policy.spawn_interval);
+    }
+
+    fn target(&self) -> usize {
+        match self.turn {
+            Some(Turn::Replacing(_)) => self.wanted + 1,
+            _ => self.wanted,
+        }
+    }
+
+    /// Whether a replacement can be born, now or after a burial, or lives and is not ready yet.
+    fn has_room(&self) -> bool {
+        self.numbers.iter().any(|number| {
+            matches!(
+                number,
+                Number::Free | Number::Dead | Number::Living { stage: Stage::Starting, .. }
+            )
+        })
+    }
+
+    /// Until everything is drained there is work for workers, also when stopping: one may leave of
+    /// its own accord, or because the whole process group was told to.
+    fn wants_birth(&self) -> bool {
+        matches!(self.manager, Manager::Living { .. })
+            && !matches!(self.phase, Phase::Fast { .. })
+            && !self.drained
+            && !self.killed
+            && self.active().count() < self.target()
+    }
+
+    fn next_birth(&self, now: Instant) -> Option<WorkerId> {
+        if !self.wants_birth() || !self.birth_pause.is_over(now) {
+            return None;
+        }
+        let free = self.numbers.iter().position(|number| *number == Number::Free)?;
+        WorkerId::try_from(free).ok()
+    }
+
+    pub(super) fn all_leave(&mut self) {
+        let pids: Vec<_> = self.active().map(|(_, pid, _)| pid).collect();
+        for pid in pids {
+            self.tell_to_leave(pid);
+        }
+    }
+
+    fn tell_to_leave(&mut self, pid: i32) {
+        for number in &mut self.numbers {
+            if let Number::Living { pid: other, stage } = number
+                && *other == pid
+            {
+                *stage = Stage::Leaving;
+            }
+        }
+        self.out.push_back(Decision::Term(pid));
+    }
+
+    fn ready_workers(&self) -> usize {
+        self.living().filter(|(_, _, stage)| *stage == Stage::Ready).count()
+    }
+
+    /// Those who live and were not told to leave.
+    pub(super) fn active(&self) -> impl Iterator<Item = (WorkerId, i32, Stage)> {
+        self.living().filter(|(_, _, stage)| *stage != Stage::Leaving)
+    }
+
+    pub(super) fn living(&self) -> impl Iterator<Item = (WorkerId, i32, Stage)> {
+        (0..).zip(&self.numbers).filter_map(|(worker, number)| match number {
+            Number::Living { pid, stage } => Some((worker, *pid, *stage)),
+            Number::Free | Number::Dead => None,
+        })
+    }
+
+    pub(super) fn number(&mut self, worker: WorkerId) -> Option<&mut Number> {
+        self.numbers.get_mut(usize::try_from(worker).ok()?)
+    }
+
+    pub(super) fn put(&mut self, worker: WorkerId, number: Number) {
+        if let Some(place) = self.number(worker) {
+            *place = number;
+        }
+    }
+}

@@ -1,0 +1,2 @@
+//! Who lives and who dies: binds, forks, reaps, and ends everything.
+pub mod children;
