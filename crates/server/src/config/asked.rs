@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use super::error::OptionError;
 use super::listen::{Host, Listen};
+use super::names;
+use super::table::Standing;
+use super::value::{Unit, Value};
 
 /// What was asked. `None`, or an empty list: nothing was said.
 ///
@@ -54,6 +57,7 @@ pub struct Options {
     pub perl: PerlOptions,
     /// Lines for the log: what was accepted and has no effect.
     pub(super) notes: Vec<String>,
+    pub(super) given: Vec<Given>,
 }
 
 /// What only the program needs: under plackup these are plackup's own.
@@ -92,15 +96,73 @@ pub enum Underscores {
     Allow,
 }
 
+/// An option that was set, for finding two names with different values.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Given {
+    /// The option's first name.
+    option: &'static str,
+    /// The name it was given by, with dashes.
+    name: String,
+    value: Value,
+}
+
 impl Options {
-    /// One option under any of its names, in dashes or underscores alike. A value of `None` means
-    /// that none was given, which for a boolean is true.
+    /// One option under any of its names, in dashes or underscores alike, bare or with the dashes
+    /// of a command line (`max_workers`, `--max-workers`, `-p`). A value of `None` means that none
+    /// was given, which for a boolean is true; `enable-` and `disable-` before a boolean's name say
+    /// the same.
     ///
     /// # Errors
     ///
     /// What is wrong with it. The option is as it was, and further ones can be set, so that all
     /// errors can be shown at once.
-    pub fn set(&mut self, name: &str, _value: Option<&str>) -> Result<(), OptionError> {
-        Err(OptionError::Unknown { name: name.to_owned(), nearest: None })
+    pub fn set(&mut self, name: &str, value: Option<&str>) -> Result<(), OptionError> {
+        let plain = names::plain(name);
+        let (opt, value) = match names::find(name) {
+            Some(opt) => (opt, value),
+            None => names::find_switch(&plain, value).ok_or_else(|| names::unknown(name))?,
+        };
+        let typed = || name.to_owned();
+        let is_off = || {
+            opt.unit == Unit::Boolean
+                && matches!(opt.unit.read(name, value), Ok(Value::Flag(false)))
+        };
+        match opt.standing {
+            Standing::Built => {}
+            Standing::NotYet if is_off() => return Ok(()),
+            Standing::NotYet => return Err(OptionError::NotYet { name: typed() }),
+            Standing::Refused(why) if !is_off() => {
+                return Err(OptionError::Refused { name: typed(), why: why.to_owned() });
+            }
+            Standing::Refused(why) | Standing::Ignored(why) => {
+                self.notes.push(format!("option {name} is accepted and has no effect: {why}"));
+                return Ok(());
+            }
+        }
+        let value = opt.unit.read(name, value)?;
+        if !opt.repeats {
+            self.remember(opt.name, plain, &value)?;
+        }
+        (opt.set)(self, value);
+        Ok(())
+    }
+
+    /// The same name twice: the last counts. Another name of the same option, with another value:
+    /// nobody knows which was meant.
+    fn remember(
+        &mut self,
+        option: &'static str,
+        name: String,
+        value: &Value,
+    ) -> Result<(), OptionError> {
+        let clash =
+            |given: &&Given| given.option == option && given.name != name && given.value != *value;
+        if let Some(other) = self.given.iter().find(clash) {
+            let why = "two names of one option with different values".to_owned();
+            return Err(OptionError::Conflict { name, other: other.name.clone(), why });
+        }
+        self.given.retain(|given| given.option != option || given.name != name);
+        self.given.push(Given { option, name, value: value.clone() });
+        Ok(())
     }
 }

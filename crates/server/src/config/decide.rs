@@ -259,13 +259,15 @@ fn addresses(
         });
         Vec::new()
     });
+    let default = Listen::Tcp { host: Host::V4Any, port: 5_000 };
     if !inherited.is_empty() {
-        notes.extend(listen.iter().map(|address| {
+        // plackup always passes its default, so that one may not have been typed.
+        notes.extend(listen.iter().filter(|address| **address != default).map(|address| {
             format!("listen {address} is replaced by the sockets of SERVER_STARTER_PORT")
         }));
         listen.clear();
     } else if listen.is_empty() {
-        listen.push(Listen::Tcp { host: Host::V4Any, port: 5_000 });
+        listen.push(default);
     }
     (listen, inherited)
 }

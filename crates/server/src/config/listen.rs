@@ -162,6 +162,11 @@ pub(super) fn read_path(text: &str) -> Result<PathBuf, BadListen> {
     Ok(PathBuf::from(text))
 }
 
+/// Reads the path of a file.
+pub(super) fn read_file(text: &str) -> Option<PathBuf> {
+    (!text.is_empty() && !text.contains('\0')).then(|| PathBuf::from(text))
+}
+
 fn read_unix(text: &str) -> Result<Listen, BadListen> {
     let (before, query) = text.split_once('?').unwrap_or((text, ""));
     let path = read_path(before)?;

@@ -10,11 +10,21 @@ mod asked;
 mod decide;
 mod error;
 mod listen;
+mod names;
+mod page;
+pub mod plackup;
+mod table;
+#[cfg(test)]
+mod tests;
+mod value;
 
 pub use asked::{LogTo, Options, PerlOptions, Underscores};
 pub use decide::{Config, HostFacts};
 pub use error::OptionError;
 pub use listen::{Host, Inherited, Listen};
+pub use page::page;
+pub use table::{Doors, Opt, Standing, TABLE};
+pub use value::Unit;
 
 /// The version that the server tells of itself.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

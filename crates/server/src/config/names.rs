@@ -1,0 +1,106 @@
+//! From what was typed to the option that is meant, or to the one that may have been meant.
+
+use super::error::OptionError;
+use super::table::{Opt, Standing, TABLE};
+use super::value::Unit;
+
+/// A name as the table has it: no leading dashes, dashes within.
+pub(super) fn plain(name: &str) -> String {
+    name.trim_start_matches('-').replace('_', "-")
+}
+
+/// The option that was typed as `name`, which may be its letter if that has its one dash.
+pub(super) fn find(name: &str) -> Option<&'static Opt> {
+    let mut letters = name.strip_prefix('-').unwrap_or_default().chars();
+    if let (Some(letter), None) = (letters.next(), letters.next()) {
+        return TABLE
+            .iter()
+            .find(|opt| opt.short == Some(letter) || opt.name.strip_prefix(letter) == Some(""));
+    }
+    let plain = plain(name);
+    TABLE.iter().find(|opt| opt.is_called(&plain))
+}
+
+/// A boolean behind `enable-` or `disable-`, and its value. Behind these no value may stand.
+pub(super) fn find_switch(
+    plain: &str,
+    value: Option<&str>,
+) -> Option<(&'static Opt, Option<&'static str>)> {
+    let enable = plain.strip_prefix("enable-").map(|name| (name, "1"));
+    let (name, state) = enable.or(plain.strip_prefix("disable-").map(|name| (name, "0")))?;
+    let opt = find(name).filter(|opt| opt.unit == Unit::Boolean && value.is_none())?;
+    Some((opt, Some(state)))
+}
+
+/// The error for a name that no option has. The suggestion is spelled as the name was: with its
+/// leading dashes, and with underscores if it has no other dash.
+pub(super) fn unknown(name: &str) -> OptionError {
+    let bare = name.trim_start_matches('-');
+    let dashes = &name[..name.len() - bare.len()];
+    let known = TABLE
+        .iter()
+        .filter(|opt| matches!(opt.standing, Standing::Built) && opt.name.len() > 1)
+        .flat_map(|opt| std::iter::once(&opt.name).chain(opt.also))
+        .copied();
+    let underscored = bare.contains('_') || (dashes.is_empty() && !bare.contains('-'));
+    let spell = |near: &str| {
+        let near = if underscored { near.replace('-', "_") } else { near.to_owned() };
+        format!("{dashes}{near}")
+    };
+    let plain = plain(name);
+    let switch = ["enable-", "disable-"]
+        .into_iter()
+        .find_map(|start| plain.strip_prefix(start).map(|rest| (start, rest)));
+    let near = match switch {
+        Some((start, rest)) => nearest(rest, known).map(|near| format!("{start}{near}")),
+        None => nearest(&plain, known).map(str::to_owned),
+    };
+    OptionError::Unknown { name: name.to_owned(), nearest: near.as_deref().map(spell) }
+}
+
+/// The nearest of `names` to `typed`, if any is near enough to be what was meant: at most one
+/// wrong letter in three.
+fn nearest<'n>(typed: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let most = (typed.len() / 3).clamp(1, 4);
+    names
+        .map(|name| (steps(typed.as_bytes(), name.as_bytes()), name))
+        .filter(|(steps, _)| *steps <= most)
+        .min_by_key(|(steps, _)| *steps)
+        .map(|(_, name)| name)
+}
+
+/// How many letters must be put in, taken out, changed, or swapped with their neighbour.
+fn steps(from: &[u8], to: &[u8]) -> usize {
+    let mut before_last: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=to.len()).collect();
+    for (i, have) in from.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, want) in to.iter().enumerate() {
+            let changed = last[j] + usize::from(have != want);
+            let mut best = changed.min(last[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && *have == to[j - 1] && from[i - 1] == *want {
+                best = best.min(before_last[j - 1] + 1);
+            }
+            row.push(best);
+        }
+        before_last = std::mem::replace(&mut last, row);
+    }
+    last[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_finger_finds_its_name_and_a_strange_word_finds_none() {
+        let names = ["workers", "max-workers", "timeout", "pid"];
+        let near = |typed| nearest(typed, names.into_iter());
+        assert_eq!(near("max-worker"), Some("max-workers"));
+        assert_eq!(near("wrokers"), Some("workers"));
+        assert_eq!(near("timout"), Some("timeout"));
+        assert_eq!(near("colour"), None);
+        assert_eq!(near("x"), None);
+        assert_eq!(near(""), None);
+    }
+}
