@@ -11,6 +11,7 @@
 use std::io::Write as _;
 use std::ops::Range;
 
+use monoceros_perl::{Key, Var};
 use monoceros_server::http::head::{Field, Version, decode_path};
 use monoceros_server::worker::app::{Peer, Request};
 
@@ -167,7 +168,8 @@ impl Default for Env {
     fn default() -> Self {
         let mut table = [0; BUCKETS];
         for (index, key) in KEYS.iter().enumerate().skip(FIRST_FIELD) {
-            let name: Vec<u8> = key.bytes().skip(5).map(|b| if b == b'_' { b'-' } else { b }).collect();
+            let name: Vec<u8> =
+                key.bytes().skip(5).map(|b| if b == b'_' { b'-' } else { b }).collect();
             let mut at = bucket(&name);
             while table.get(at).is_some_and(|&taken| taken != 0) {
                 at = (at + 1) % BUCKETS;
@@ -181,30 +183,31 @@ impl Default for Env {
 }
 
 impl Env {
-    /// Calls `put` with each pair of the request's environment: an index in [`KEYS`] or a name, and
-    /// the value. The slices live as long as the request and this are left alone.
-    pub fn fill<'r, T>(
-        &'r mut self,
-        request: &'r Request<'_>,
-        mut put: impl FnMut(Option<usize>, &'r [u8], &'r [u8]) -> T,
-        out: &mut Vec<T>,
-    ) {
-        self.made.clear();
+    /// Appends the pairs of the request's environment. They live as long as the request and this
+    /// are left alone.
+    pub fn fill<'r>(&'r mut self, request: &'r Request<'_>, out: &mut Vec<Var<'r>>) {
         // The buffer's element type differs from call to call by its lifetime alone; the vector
         // itself is kept.
         let mut entries: Vec<Entry<'r>> = std::mem::take(&mut self.entries);
-        self.line(request, &mut entries);
-        self.ends(request, &mut entries);
-        for field in &request.head.fields {
-            self.field(field, request, &mut entries);
-        }
+        self.gather(request, &mut entries);
         let made: &'r [u8] = &self.made;
-        out.extend(
-            entries
-                .iter()
-                .map(|pair| put(pair.key, resolve(made, &pair.name), resolve(made, &pair.value))),
-        );
+        out.extend(entries.iter().map(|pair| {
+            let value = resolve(made, &pair.value);
+            match pair.key.and_then(|key| u16::try_from(key).ok()) {
+                Some(key) => Var::keyed(Key::nth(key), value),
+                None => Var::named(resolve(made, &pair.name), value),
+            }
+        }));
         self.entries = forget(entries);
+    }
+
+    fn gather<'r>(&mut self, request: &'r Request<'_>, entries: &mut Vec<Entry<'r>>) {
+        self.made.clear();
+        self.line(request, entries);
+        self.ends(request, entries);
+        for field in &request.head.fields {
+            self.field(field, request, entries);
+        }
     }
 
     /// What the request line says.
@@ -288,26 +291,31 @@ impl Env {
 
     /// Which pair a field belongs to.
     fn place(&self, name: &[u8], request: &Request<'_>) -> Place {
+        match self.known_field(name) {
+            // The body is here decoded: who decoded again would cut it.
+            Some(TRANSFER_ENCODING) => Place::Dropped,
+            // RFC 9110 section 7.8: to be ignored unless the connection says so too.
+            Some(UPGRADE) if !may_upgrade(request) => Place::Dropped,
+            Some(key) => Place::Known(key),
+            None if name.eq_ignore_ascii_case(b"content-type") => Place::Known(CONTENT_TYPE),
+            None if name.eq_ignore_ascii_case(b"content-length") => Place::Dropped,
+            None if name.eq_ignore_ascii_case(b"host") => Place::Dropped,
+            None => Place::Other,
+        }
+    }
+
+    /// The index in [`KEYS`] of a field that is there.
+    fn known_field(&self, name: &[u8]) -> Option<usize> {
         let mut at = bucket(name);
-        while let Some(index) = self.table.get(at).map(|&i| usize::from(i)).filter(|&i| i != 0) {
-            if KEYS.get(index).is_some_and(|key| is_field(name, key)) {
-                return match index {
-                    // The body is here decoded: who decoded again would cut it.
-                    TRANSFER_ENCODING => Place::Dropped,
-                    // RFC 9110 section 7.8: to be ignored unless the connection says so too.
-                    UPGRADE if !may_upgrade(request) => Place::Dropped,
-                    _ => Place::Known(index),
-                };
+        loop {
+            let index = usize::from(*self.table.get(at)?);
+            if index == 0 {
+                return None;
+            }
+            if is_field(name, KEYS.get(index)?) {
+                return Some(index);
             }
             at = (at + 1) % BUCKETS;
-        }
-        if name.eq_ignore_ascii_case(b"content-type") {
-            Place::Known(CONTENT_TYPE)
-        } else if name.eq_ignore_ascii_case(b"content-length") || name.eq_ignore_ascii_case(b"host")
-        {
-            Place::Dropped
-        } else {
-            Place::Other
         }
     }
 
@@ -334,13 +342,15 @@ fn spell(name: &[u8], made: &mut Vec<u8>) {
     made.extend(name.iter().map(|&b| if b == b'-' { b'_' } else { b.to_ascii_uppercase() }));
 }
 
-fn may_upgrade(request: &Request<'_>) -> bool {
+/// Whether the client asked for another protocol in a way that counts: RFC 9110 section 7.8.
+pub(crate) fn may_upgrade(request: &Request<'_>) -> bool {
     request.head.connection.upgrade && matches!(request.head.version, Version::Http11)
 }
 
 /// Empties a vector for another lifetime; the standard library keeps the allocation.
-fn forget(entries: Vec<Entry<'_>>) -> Vec<Entry<'static>> {
-    entries.into_iter().filter_map(|_| None).collect()
+fn forget(mut entries: Vec<Entry<'_>>) -> Vec<Entry<'static>> {
+    entries.clear();
+    entries.into_iter().map(|_| unreachable!("it is empty")).collect()
 }
 
 fn resolve<'t>(made: &'t [u8], text: &Text<'t>) -> &'t [u8] {
@@ -349,3 +359,6 @@ fn resolve<'t>(made: &'t [u8], text: &Text<'t>) -> &'t [u8] {
         Text::Made(range) => made.get(range.clone()).unwrap_or_default(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,46 +8,59 @@ use Carp ();
 require XSLoader;
 XSLoader::load(__PACKAGE__, $VERSION);
 
-# What plackup always appends, given or not: undef means that nobody asked for it.
-my %DERIVED = map { $_ => 1 } qw(host port socket listen);
-
-# Code can only come through here: the table of options is text.
-my %CODE = map { $_ => 1 } qw(server_ready psgi_app_builder);
+# Options that are code. Everything else is text, and the table of options is the server's.
+my %CODE = map { $_ => 1 } qw(server_ready psgi_app_builder child_exit);
 
 sub new {
     my ($class, @options) = @_;
     @options = %{ $options[0] } if @options == 1 && ref $options[0] eq 'HASH';
     @options % 2 == 0 or Carp::croak("$class->new takes pairs of option and value");
 
-    my (%self, @pairs);
+    my (%code, @pairs);
     while (my ($name, $value) = splice @options, 0, 2) {
-        (my $known = $name) =~ tr/-/_/;
-        if ($CODE{$known}) {
-            next unless defined $value;
-            ref $value eq 'CODE' or Carp::croak("$known must be a code reference");
-            $self{$known} = $value;
+        $name =~ tr/-/_/;
+        if (ref $value eq 'CODE' && $CODE{$name}) {
+            $code{$name} = $value;
         }
-        elsif (ref $value eq 'ARRAY') {
-            push @pairs, [ $name, $_ ] for @$value;
-        }
-        elsif (defined $value || !$DERIVED{$known}) {
-            push @pairs, [ $name, $value ];
+        else {
+            push @pairs, [ $name, $_ ] for ref $value eq 'ARRAY' ? @$value : $value;
         }
     }
-    $self{options} = \@pairs;
-    return bless \%self, $class;
+    return bless { %code, options => [ _addresses(@pairs) ] }, $class;
+}
+
+# plackup appends host, port, listen and socket to whatever was typed, and derives each from the
+# others. The truth among them is listen.
+sub _addresses {
+    my @pairs = @_;
+    my %last;
+    $last{ $_->[0] } = $_->[1] for @pairs;
+    my @listen = map { $_->[1] } grep { $_->[0] eq 'listen' } @pairs;
+
+    my %gone = map { $_ => 1 } grep { exists $last{$_} && !defined $last{$_} } qw(host port socket);
+    if (@listen == 1 && defined $last{host} && $listen[0] eq "$last{host}:" . ($last{port} // '')) {
+        # An IPv6 host is whole only here: "::1:80" is no address.
+        @gone{qw(listen socket)} = (1, 1);
+    }
+    elsif (@listen) {
+        @gone{qw(host port socket)} = (1, 1, 1);
+        # plackup's default, which nobody typed.
+        $gone{listen} = 1 if defined $last{socket_path} && "@listen" eq ':5000';
+    }
+    return grep { !$gone{ $_->[0] } } @pairs;
 }
 
 # Serves until told to stop. Comes back in the supervisor only: a worker leaves by itself.
 sub run {
     my ($self, $app) = @_;
 
-    # plackup -L Delayed sets it on the object, after new: then every worker loads for itself.
-    my $builder = $self->{psgi_app_builder};
-    my $load    = $builder || sub { $app };
-    my @options = map { [ map { ref $_ ? "$_" : $_ } @$_ ] } @{ $self->{options} };
+    my @options = @{ $self->{options} };
+    my %code    = map { $_ => $self->{$_} } grep { ref $self->{$_} eq 'CODE' } keys %CODE;
 
-    my $status = _run($load, $builder ? 0 : 1, \@options, $self->{server_ready});
+    # plackup -L Delayed sets it on the object, after new: then every worker loads for itself.
+    push @options, [ preload_app => 0 ] if $code{psgi_app_builder};
+
+    my $status = _run($app, \@options, \%code);
     exit $status if $status;
     return;
 }
