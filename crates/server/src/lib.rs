@@ -6,6 +6,7 @@ pub mod log;
 pub mod os;
 pub mod ready;
 pub mod scoreboard;
+pub mod shared;
 pub mod spool;
 pub mod supervisor;
 pub mod table;

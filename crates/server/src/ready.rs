@@ -111,9 +111,7 @@ impl ReadyList {
         match epoll::modify(&self.epoll, connection, data, events) {
             // This process has the connection under another number than its registration.
             Err(Errno::NOENT) => match epoll::add(&self.epoll, connection, data, events) {
-                Err(Errno::EXIST) => {
-                    Ok(epoll::modify(&self.epoll, connection, data, events)?)
-                }
+                Err(Errno::EXIST) => Ok(epoll::modify(&self.epoll, connection, data, events)?),
                 added => Ok(added?),
             },
             armed => Ok(armed?),

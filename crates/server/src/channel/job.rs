@@ -56,8 +56,7 @@ impl Job<'_> {
             .u32(len(self.body)?)
             .u64(u64::from(len(self.rest)?))
             .done();
-        let parts =
-            [&header[..], self.head, self.body, self.rest].map(IoSlice::new);
+        let parts = [&header[..], self.head, self.body, self.rest].map(IoSlice::new);
         match self.file {
             None => socket::send(jobs, &parts, &[client]),
             Some(file) => socket::send(jobs, &parts, &[client, file]),

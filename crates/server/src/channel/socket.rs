@@ -7,8 +7,8 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use rustix::cmsg_space;
 use rustix::io::retry_on_intr;
 use rustix::net::{
-    self, AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags,
-    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, sockopt,
+    self, AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, sockopt,
 };
 
 /// The most descriptors that one message carries.

@@ -1,3 +1,184 @@
-//! A worker: one process, one request at a time.
+//! A worker: one process, one request at a time. Steps 4 to 9 of a request, in order.
+//!
+//! A worker never waits for a client. It claims one thing (a job from the manager, or a connection
+//! that has become readable), answers what is complete, and gives everything else away.
+//!
+//! Not here: forking, and what a process must do before and after ([`supervisor`](crate::supervisor)).
+
 pub mod app;
+mod cache;
+mod claim;
+mod fetch;
+mod outlet;
+mod read;
+mod release;
 pub mod reply;
+mod serve;
+mod site;
+
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use tracing::{debug, error, info};
+
+use self::app::App;
+use self::cache::Cache;
+pub use self::site::Listener;
+use self::site::Site;
+use crate::channel::message::Message;
+use crate::config::{Config, exit};
+use crate::os::clock;
+use crate::os::signal::{self, Mask};
+use crate::scoreboard::State;
+use crate::shared::{Phase, Shared};
+use crate::table::WorkerId;
+
+/// What a new worker is given.
+#[derive(Debug)]
+pub struct Birth<'a> {
+    /// The decided configuration.
+    pub config: &'a Config,
+    /// The shared things of its generation.
+    pub shared: &'a Shared,
+    /// Its number.
+    pub me: WorkerId,
+    /// Its end of the pair that it shares with the manager.
+    pub manager: OwnedFd,
+    /// The listeners' names, by number.
+    pub listeners: &'a [Listener],
+    /// The signal mask to serve under.
+    pub mask: &'a Mask,
+}
+
+/// How one turn of the loop ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// Claim the next thing.
+    On,
+    /// Leave with this status.
+    Leave(i32),
+}
+
+/// How long an idle worker sleeps before it closes copies of connections that are over.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// How long an idle worker without copies sleeps.
+const DOZE: Duration = Duration::from_secs(60);
+
+struct Worker<'a> {
+    shared: &'a Shared,
+    me: WorkerId,
+    manager: OwnedFd,
+    cache: Cache,
+    site: Site<'a>,
+    /// Requests that this worker may still serve; `None`: no limit.
+    budget: Option<u32>,
+    /// The last claim looked at the job socket first.
+    jobs_had_their_turn: bool,
+    /// What one read brings.
+    input: Vec<u8>,
+    /// What one job brings.
+    job: Vec<u8>,
+    /// The body of a chunked request.
+    decoded: Vec<u8>,
+    /// The head of an answer and what is gathered behind it.
+    out: Vec<u8>,
+}
+
+/// Serves until it is told to leave, and returns the exit status.
+pub fn run(birth: Birth<'_>, app: &mut dyn App) -> i32 {
+    if let Err(why) = app.born(birth.me) {
+        error!("the application could not be loaded: {why}");
+        return exit::LOAD;
+    }
+    signal::restore(birth.mask);
+    let mut worker = Worker::new(birth);
+    if let Err(why) = worker.announce(app) {
+        return why;
+    }
+    loop {
+        if let Some(status) = worker.must_leave(app) {
+            return status;
+        }
+        if let Turn::Leave(status) = worker.turn(app) {
+            worker.state(State::Leaving);
+            info!(status, "leaving");
+            return status;
+        }
+    }
+}
+
+impl<'a> Worker<'a> {
+    fn new(birth: Birth<'a>) -> Self {
+        let Birth { config, shared, me, manager, listeners, .. } = birth;
+        let rows = usize::try_from(shared.table.len()).unwrap_or(usize::MAX);
+        let chance = clock::now() ^ u64::from(std::process::id());
+        let draw = |(least, most): (u32, u32)| {
+            let span = u64::from(most.saturating_sub(least)) + 1;
+            least + u32::try_from(scatter(chance) % span).unwrap_or(0)
+        };
+        Self {
+            shared,
+            me,
+            manager,
+            cache: Cache::new(rows),
+            site: Site::new(config, listeners, draw(config.max_readahead_reqs)),
+            budget: config.requests_per_worker.map(draw),
+            jobs_had_their_turn: false,
+            input: vec![0; read::MOST],
+            job: vec![0; crate::channel::job::MOST],
+            decoded: Vec::new(),
+            out: Vec::new(),
+        }
+    }
+
+    /// Tells the manager that this worker can serve.
+    fn announce(&mut self, app: &mut dyn App) -> Result<(), i32> {
+        self.state(State::Idle);
+        info!("ready");
+        match self.tell(app, &Message::Ready, None) {
+            Turn::On => Ok(()),
+            Turn::Leave(status) => Err(status),
+        }
+    }
+
+    /// Whether it is time to leave, asked when nothing is in hand.
+    fn must_leave(&mut self, app: &mut dyn App) -> Option<i32> {
+        let over = self.shared.flags().phase() == Phase::Over;
+        if over || self.budget == Some(0) || app.caught().leave {
+            debug!(over, budget = self.budget, "time to leave");
+            self.state(State::Leaving);
+            return Some(exit::STOPPED);
+        }
+        None
+    }
+
+    /// Sends a message to the manager. If it is dead, so is this generation: leave.
+    fn tell(
+        &self,
+        app: &mut dyn App,
+        message: &Message<'_>,
+        file: Option<std::os::fd::BorrowedFd<'_>>,
+    ) -> Turn {
+        use std::os::fd::AsFd;
+        match fetch::tell(app, self.manager.as_fd(), message, file) {
+            Ok(()) => Turn::On,
+            Err(fetch::TellError::Gone(why)) => {
+                info!("the manager has gone: {why}");
+                Turn::Leave(exit::STOPPED)
+            }
+            Err(fetch::TellError::Exit(status)) => Turn::Leave(status),
+        }
+    }
+
+    fn state(&self, state: State) {
+        self.shared.scoreboard.set(self.me, state, clock::now());
+    }
+}
+
+/// Spreads the bits of a number, so that near ones give far ones (SplitMix64's last step).
+fn scatter(mut bits: u64) -> u64 {
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    bits ^ (bits >> 31)
+}

@@ -1,10 +1,23 @@
 //! Step 8 of a request: the reply, as far as the socket takes it.
+//!
+//! Nothing here waits. What the socket does not take of a finished answer is left behind as a file
+//! ([`Unsent`]), for the manager to drain; only a writer that makes its answer while sending it is
+//! told to wait, and only when it is more than `stream-buffer-size` ahead of its client.
+//!
+//! Not here: the bytes of a head and the framing of a body ([`http::response`](crate::http::response));
+//! how bytes reach the socket ([`outlet`](super::outlet)); what follows the answer
+//! ([`release`](super::release)).
 
-use std::marker::PhantomData;
+use std::fs::File;
 use std::os::fd::BorrowedFd;
+use std::os::unix::fs::FileExt;
 
+use tracing::warn;
+
+use super::outlet::{Outlet, Unsent};
 use crate::http::head::Field;
-use crate::http::response::HeadError;
+use crate::http::persist::Asked;
+use crate::http::response::{self, BodyOut, Common, HeadError, Length};
 
 /// How the body of an answer in pieces comes into being.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,16 +41,96 @@ pub enum Wrote {
     Gone,
 }
 
+/// Bodies up to this size are copied behind their head, so that both leave in one piece.
+const SMALL: usize = 16 * 1024;
+
+/// Pieces of a finished body are gathered up to this size.
+const GATHER: usize = 64 * 1024;
+
+#[derive(Debug)]
+enum State {
+    /// Nothing has been answered.
+    Fresh,
+    /// The head is accepted, the body is not over.
+    Open { body: BodyOut, keep: bool, pace: Pace },
+    /// The whole answer is on its way; `keep` says whether the connection may live.
+    Ended { keep: bool },
+    /// Broken off: the client must not take what it has for whole.
+    Broken,
+    /// The application has the socket.
+    HandedOver,
+}
+
+/// How an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Whole, and the connection may be kept.
+    Keep,
+    /// Whole, and the connection ends.
+    Close,
+    /// Broken off.
+    Reset,
+    /// The client has gone.
+    Gone,
+    /// The row was taken away: the connection is not ours any more.
+    Lost,
+}
+
+/// What an answer leaves behind.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) verdict: Verdict,
+    pub(crate) unsent: Unsent,
+    pub(crate) status: i64,
+    /// Bytes of body that left, or will.
+    pub(crate) bytes: u64,
+}
+
+impl Finished {
+    /// The connection was not ours any more.
+    pub(crate) fn lost() -> Self {
+        Self { verdict: Verdict::Lost, unsent: Unsent::Nothing, status: 0, bytes: 0 }
+    }
+}
+
 /// The answer to one request, while it is written.
 #[derive(Debug)]
 pub struct Reply<'a> {
-    marker: PhantomData<&'a ()>,
+    outlet: Outlet<'a>,
+    asked: Asked,
+    common: Common<'a>,
+    state: State,
+    /// The head, and what is gathered behind it.
+    out: &'a mut Vec<u8>,
+    status: i64,
+    bytes: u64,
+    upgraded: bool,
 }
 
-impl Reply<'_> {
+impl<'a> Reply<'a> {
+    /// An answer that has not begun. `out` is scratch memory.
+    pub(crate) fn new(
+        outlet: Outlet<'a>,
+        asked: Asked,
+        common: Common<'a>,
+        out: &'a mut Vec<u8>,
+    ) -> Self {
+        out.clear();
+        Self {
+            outlet,
+            asked,
+            common,
+            state: State::Fresh,
+            out,
+            status: 0,
+            bytes: 0,
+            upgraded: false,
+        }
+    }
+
     /// Whether a head was accepted: from then on the status cannot change.
     pub fn has_begun(&self) -> bool {
-        unimplemented!()
+        !matches!(self.state, State::Fresh)
     }
 
     /// A finished answer whose body is in memory, in pieces.
@@ -47,11 +140,18 @@ impl Reply<'_> {
     /// The head breaks a rule (the message names the field); nothing was written.
     pub fn whole(
         &mut self,
-        _status: i64,
-        _fields: &[Field<'_>],
-        _body: &[&[u8]],
+        status: i64,
+        fields: &[Field<'_>],
+        body: &[&[u8]],
     ) -> Result<(), HeadError> {
-        unimplemented!()
+        let total = body.iter().map(|piece| piece.len()).sum::<usize>();
+        let length = Length::Known(u64::try_from(total).unwrap_or(u64::MAX));
+        self.head(status, fields, length, Pace::Finished)?;
+        for piece in body {
+            self.write(piece);
+        }
+        self.close();
+        Ok(())
     }
 
     /// A finished answer whose body is `length` bytes of a regular file, from `offset`.
@@ -61,13 +161,50 @@ impl Reply<'_> {
     /// As [`whole`](Self::whole).
     pub fn file(
         &mut self,
-        _status: i64,
-        _fields: &[Field<'_>],
-        _file: BorrowedFd<'_>,
-        _offset: u64,
-        _length: u64,
+        status: i64,
+        fields: &[Field<'_>],
+        file: BorrowedFd<'_>,
+        offset: u64,
+        length: u64,
     ) -> Result<(), HeadError> {
-        unimplemented!()
+        self.head(status, fields, Length::Known(length), Pace::Finished)?;
+        let State::Open { body, keep, .. } = &self.state else { return Ok(()) };
+        let (keep, due) = (*keep, body.remaining());
+        if body.none() {
+            self.close();
+        } else if let Some(due) = due.filter(|_| length > SMALL as u64) {
+            let sending = due.min(length);
+            self.outlet.put(&[self.out], Pace::Finished);
+            self.out.clear();
+            if self.outlet.put_file(file, offset, sending).is_err() || sending < due {
+                warn!(length = due, sent = sending, "the file is shorter than the length promised");
+                self.state = State::Broken;
+            } else {
+                self.bytes += sending;
+                self.state = State::Ended { keep };
+            }
+        } else {
+            self.read_file(file, offset, length);
+        }
+        Ok(())
+    }
+
+    /// Sends a file as pieces: a small one, or one that must be framed.
+    fn read_file(&mut self, file: BorrowedFd<'_>, offset: u64, length: u64) {
+        let Ok(file) = file.try_clone_to_owned().map(File::from) else { return self.break_off() };
+        let (mut at, end) = (offset, offset.saturating_add(length));
+        let mut buffer = vec![0; GATHER.min(usize::try_from(length).unwrap_or(GATHER)).max(1)];
+        while at < end {
+            match file.read_at(&mut buffer, at) {
+                Ok(n) if n > 0 => {
+                    let n = n.min(usize::try_from(end - at).unwrap_or(n));
+                    self.write(buffer.get(..n).unwrap_or_default());
+                    at += u64::try_from(n).unwrap_or(0);
+                }
+                _ => break,
+            }
+        }
+        self.close();
     }
 
     /// Begins an answer whose body comes in pieces by [`write`](Self::write), until
@@ -78,26 +215,106 @@ impl Reply<'_> {
     /// As [`whole`](Self::whole).
     pub fn start(
         &mut self,
-        _status: i64,
-        _fields: &[Field<'_>],
-        _pace: Pace,
+        status: i64,
+        fields: &[Field<'_>],
+        pace: Pace,
     ) -> Result<(), HeadError> {
-        unimplemented!()
+        self.head(status, fields, Length::Unknown, pace)?;
+        if pace == Pace::Live {
+            self.flush();
+        }
+        Ok(())
+    }
+
+    fn head(
+        &mut self,
+        status: i64,
+        fields: &[Field<'_>],
+        length: Length,
+        pace: Pace,
+    ) -> Result<(), HeadError> {
+        debug_assert!(!self.has_begun(), "an answer has one head");
+        self.out.clear();
+        let sending = response::write_head(
+            self.out,
+            &self.asked,
+            status,
+            fields,
+            length,
+            self.upgraded,
+            &self.common,
+        )?;
+        for note in &sending.notes {
+            warn!("{note}");
+        }
+        self.status = status;
+        self.state = State::Open { body: sending.body, keep: sending.keep, pace };
+        Ok(())
     }
 
     /// Writes a piece of the body. Never blocks.
-    pub fn write(&mut self, _piece: &[u8]) -> Wrote {
-        unimplemented!()
+    pub fn write(&mut self, piece: &[u8]) -> Wrote {
+        let mut taken = 0;
+        while let Some(part) = piece.get(taken..).filter(|part| !part.is_empty()) {
+            let State::Open { body, pace, .. } = &mut self.state else { return Wrote::Gone };
+            let pace = *pace;
+            if pace == Pace::Live && self.outlet.is_full() {
+                return if self.outlet.has_gone() { Wrote::Gone } else { Wrote::Again(taken) };
+            }
+            let part = part.get(..GATHER).unwrap_or(part);
+            taken += part.len();
+            let Ok(framed) = body.piece(part) else {
+                self.break_off();
+                return Wrote::Gone;
+            };
+            self.bytes += u64::try_from(framed.data.len()).unwrap_or(0);
+            let parts = [framed.before(), &framed.data[..], framed.after];
+            if pace == Pace::Finished && part.len() <= SMALL {
+                parts.iter().for_each(|part| self.out.extend_from_slice(part));
+            } else {
+                self.outlet.put(&[self.out, parts[0], parts[1], parts[2]], pace);
+                self.out.clear();
+            }
+            if self.out.len() >= GATHER {
+                self.flush();
+            }
+        }
+        if self.outlet.has_gone() { Wrote::Gone } else { Wrote::All }
+    }
+
+    fn flush(&mut self) {
+        let State::Open { pace, .. } = self.state else { return };
+        self.outlet.put(&[self.out], pace);
+        self.out.clear();
     }
 
     /// Ends the body: last chunk, or nothing. Never blocks: the manager drains what is left.
     pub fn close(&mut self) {
-        unimplemented!()
+        let State::Open { body, keep, pace } = &mut self.state else { return };
+        if body.overrun() {
+            warn!("the body is longer than its Content-Length: cut");
+        }
+        match body.end() {
+            Ok(last) => {
+                let (keep, pace) = (*keep, *pace);
+                self.out.extend_from_slice(last);
+                self.outlet.put(&[self.out], pace);
+                self.state = State::Ended { keep };
+            }
+            Err(error) => {
+                // What there is of it may leave; its end says that it is not whole.
+                warn!("{error}");
+                self.flush();
+                self.state = State::Broken;
+            }
+        }
+        self.out.clear();
     }
 
     /// Breaks the answer off: the connection is reset, so that it cannot look whole.
     pub fn break_off(&mut self) {
-        unimplemented!()
+        self.flush();
+        self.state = State::Broken;
     }
 
     /// Sends an interim answer (1xx, not 101). `Ok(false)`, and nothing is sent, to HTTP/1.0
@@ -106,18 +323,65 @@ impl Reply<'_> {
     /// # Errors
     ///
     /// As [`whole`](Self::whole).
-    pub fn inform(&mut self, _status: i64, _fields: &[Field<'_>]) -> Result<bool, HeadError> {
-        unimplemented!()
+    pub fn inform(&mut self, status: i64, fields: &[Field<'_>]) -> Result<bool, HeadError> {
+        if self.has_begun() {
+            return Ok(false);
+        }
+        self.out.clear();
+        response::write_interim(self.out, status, fields)?;
+        let may = self.asked.version == crate::http::head::Version::Http11;
+        if may {
+            self.outlet.put(&[self.out], Pace::Live);
+        }
+        self.out.clear();
+        Ok(may && !self.outlet.has_gone())
     }
 
-    /// The connection is the application's from now on: nothing more is written to it, and it is
-    /// shut down when the application returns.
+    /// The connection is the application's from now on: nothing more is written to it, but the head
+    /// of a 101 if that is what it answers, and it is shut down when the application returns.
     pub fn hand_over(&mut self) {
-        unimplemented!()
+        self.outlet.begin();
+        self.upgraded = true;
+        if self.has_begun() {
+            self.flush();
+            self.state = State::HandedOver;
+        }
+    }
+
+    /// As [`hand_over`](Self::hand_over), for an application that answers nothing at all.
+    pub fn hand_over_silently(&mut self) {
+        self.outlet.begin();
+        self.state = State::HandedOver;
     }
 
     /// The client's socket, to wait for room.
     pub fn client(&self) -> BorrowedFd<'_> {
-        unimplemented!()
+        self.outlet.client()
+    }
+
+    /// Ends the answer if the application has not, and says how it ended.
+    pub(crate) fn finish(mut self) -> Finished {
+        if matches!(self.state, State::Open { .. }) {
+            warn!("the writer was not closed: closed for it");
+            self.close();
+        }
+        let keep = match self.state {
+            State::Ended { keep } => Some(keep),
+            State::HandedOver => Some(false),
+            State::Fresh | State::Open { .. } | State::Broken => None,
+        };
+        let verdict = match (self.outlet.is_lost(), self.outlet.has_gone(), keep) {
+            (true, _, _) => Verdict::Lost,
+            (false, true, _) => Verdict::Gone,
+            (false, false, None) => Verdict::Reset,
+            (false, false, Some(true)) => Verdict::Keep,
+            (false, false, Some(false)) => Verdict::Close,
+        };
+        Finished {
+            verdict,
+            unsent: self.outlet.into_unsent(),
+            status: self.status,
+            bytes: self.bytes,
+        }
     }
 }

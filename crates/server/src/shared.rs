@@ -1,0 +1,151 @@
+//! The shared things of one generation: made by its supervisor before it forks, inherited by all.
+//!
+//! The connection table, the ready list and the job socket; beside them a few flags, the scoreboard,
+//! the lifeline's read end, and an eventfd that wakes a worker for nothing.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
+
+use rustix::event::{EventfdFlags, eventfd};
+
+use crate::channel::socket;
+use crate::os::shared::{Pages, zeroable};
+use crate::ready::ReadyList;
+use crate::scoreboard::Scoreboard;
+use crate::table::Table;
+
+/// Bytes of send buffer asked for the job socket: the kernel holds a few jobs, the manager the rest.
+const JOB_ROOM: usize = 4 << 20;
+
+/// Numbers that all processes look at.
+#[derive(Debug)]
+pub struct Flags {
+    jobs: AtomicU32,
+    phase: AtomicU32,
+    reopen: AtomicU32,
+}
+
+zeroable!(Flags { jobs: AtomicU32, phase: AtomicU32, reopen: AtomicU32 });
+
+/// What a generation is about to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Serving.
+    Running,
+    /// Answers say `Connection: close`; running requests are finished.
+    Stopping,
+    /// The manager has drained, or is dead: workers finish what they have, and leave.
+    Over,
+}
+
+impl Flags {
+    /// A job is about to be sent. The count is a hint: deaths may leave it wrong, claims mend it.
+    pub fn job_sent(&self) {
+        self.jobs.fetch_add(1, AcqRel);
+    }
+
+    /// A job was taken, or could not be sent after all.
+    pub fn job_taken(&self) {
+        // An error is a count of zero already.
+        let _ = self.jobs.fetch_update(AcqRel, Acquire, |n| n.checked_sub(1));
+    }
+
+    /// There is no job, whatever the count says.
+    pub fn no_jobs(&self) {
+        self.jobs.store(0, Release);
+    }
+
+    /// Whether jobs wait.
+    pub fn jobs_wait(&self) -> bool {
+        self.jobs.load(Acquire) > 0
+    }
+
+    /// What the generation is about to do.
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Acquire) {
+            0 => Phase::Running,
+            1 => Phase::Stopping,
+            _ => Phase::Over,
+        }
+    }
+
+    /// Goes on to a later phase; there is no way back.
+    pub fn enter(&self, phase: Phase) {
+        let number = match phase {
+            Phase::Running => 0,
+            Phase::Stopping => 1,
+            Phase::Over => 2,
+        };
+        self.phase.fetch_max(number, AcqRel);
+    }
+
+    /// Asks all processes to open their log files anew.
+    pub fn reopen_logs(&self) {
+        self.reopen.fetch_add(1, AcqRel);
+    }
+
+    /// How often that was asked for.
+    pub fn reopened(&self) -> u32 {
+        self.reopen.load(Acquire)
+    }
+}
+
+/// All that is shared.
+#[derive(Debug)]
+pub struct Shared {
+    /// One row per connection.
+    pub table: Table,
+    /// Where idle connections are armed.
+    pub ready: ReadyList,
+    /// Jobs go in here.
+    pub jobs_in: OwnedFd,
+    /// And come out here.
+    pub jobs_out: OwnedFd,
+    /// End of file when the supervisor is dead.
+    pub lifeline: OwnedFd,
+    /// In the ready list, edge-triggered, and without a meaning.
+    pub wake: OwnedFd,
+    /// What each worker is doing.
+    pub scoreboard: Scoreboard,
+    flags: Pages<Flags>,
+}
+
+impl Shared {
+    /// Makes them for up to `connections` connections and `workers` worker numbers. `lifeline` is
+    /// the read end of a pipe whose write end only the supervisor has.
+    ///
+    /// # Errors
+    ///
+    /// Memory or descriptors have run out.
+    pub fn new(connections: u32, workers: u32, lifeline: OwnedFd) -> io::Result<Self> {
+        let (jobs_in, jobs_out) = socket::pair(JOB_ROOM)?;
+        let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let ready = ReadyList::new()?;
+        ready.watch_common(jobs_out.as_fd(), lifeline.as_fd(), wake.as_fd())?;
+        Ok(Self {
+            table: Table::new(connections)?,
+            ready,
+            jobs_in,
+            jobs_out,
+            lifeline,
+            wake,
+            scoreboard: Scoreboard::new(workers)?,
+            flags: Pages::new(1)?,
+        })
+    }
+
+    /// The flags.
+    pub fn flags(&self) -> &Flags {
+        // The mapping was made with room for one.
+        &self.flags[0]
+    }
+
+    /// Wakes one worker that sleeps on the ready list, so that a wake-up which a killed process
+    /// took along is not missed.
+    pub fn wake_one(&self) {
+        // Full means that a wake-up is pending already.
+        let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
+    }
+}

@@ -1,0 +1,150 @@
+//! Step 4 of a request: ask the ready list for one thing to do, and claim it.
+//!
+//! The answer is a job from the manager, or a connection that has become readable. The list is one
+//! epoll instance shared by all workers and armed one-shot, so the kernel is the run queue: first
+//! come, first served, and nothing waits behind a busy worker while another is free.
+//!
+//! All jobs together are one entry of the list, so beside a hundred ready connections they would get
+//! one claim in a hundred: while jobs wait, every second claim tries the job socket first.
+//!
+//! The price: an event may be older than the row it speaks of. So it carries the row's serial, and
+//! a claim is one compare-and-swap; who loses it drops the event and leaves the socket alone.
+//!
+//! Not here: the descriptor ([`cache`](super::cache)), and whether the request is complete
+//! ([`read`](super::read)).
+
+use std::io;
+use std::os::fd::AsFd;
+
+use tracing::{error, info};
+
+use super::app::{App, Claimed};
+use super::fetch::{self, FetchError};
+use super::read::{self, Got};
+use super::{DOZE, SWEEP, Turn, Worker};
+use crate::channel::job;
+use crate::channel::message::{End, Message};
+use crate::config::exit;
+use crate::ready::Event;
+use crate::scoreboard::State;
+use crate::table::{ConnId, Owner, Row};
+
+impl Worker<'_> {
+    /// One turn: claims one thing, and sees it through.
+    pub(super) fn turn(&mut self, app: &mut dyn App) -> Turn {
+        if !self.jobs_had_their_turn && self.shared.flags().jobs_wait() {
+            self.jobs_had_their_turn = true;
+            if let Some(turn) = self.take_job(app) {
+                return turn;
+            }
+            self.shared.flags().no_jobs();
+        }
+        self.jobs_had_their_turn = false;
+        let patience = if self.cache.is_empty() { DOZE } else { SWEEP };
+        match app.claim(self.shared.ready.as_fd(), Some(patience)) {
+            Claimed::Exit(status) => Turn::Leave(status),
+            Claimed::Nothing => {
+                self.cache.sweep(&self.shared.table);
+                Turn::On
+            }
+            Claimed::Event(bits) => match Event::from_bits(bits) {
+                Event::Connection(id) => self.claim_connection(app, id),
+                Event::Jobs => {
+                    self.jobs_had_their_turn = true;
+                    self.take_job(app).unwrap_or(Turn::On)
+                }
+                Event::Wake => Turn::On,
+                Event::Lifeline => {
+                    error!("the supervisor is dead");
+                    Turn::Leave(exit::FAILED)
+                }
+            },
+        }
+    }
+
+    /// Takes a job, if there is one, and serves it if nobody has been faster.
+    fn take_job(&mut self, app: &mut dyn App) -> Option<Turn> {
+        let mut buffer = std::mem::take(&mut self.job);
+        let turn = match job::receive(self.shared.jobs_out.as_fd(), &mut buffer) {
+            Ok(taken) => {
+                self.shared.flags().job_taken();
+                Some(self.claim_job(app, taken))
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                // The job stays Queued: whoever the manager lends it to next may have room.
+                error!("a job was lost on the way: {error}");
+                Some(Turn::On)
+            }
+            Err(error) => {
+                info!("the manager has gone: {error}");
+                Some(Turn::Leave(exit::STOPPED))
+            }
+        };
+        self.job = buffer;
+        turn
+    }
+
+    fn claim_job(&mut self, app: &mut dyn App, taken: job::Taken<'_>) -> Turn {
+        let job::Taken { job, client, file } = taken;
+        let shared = self.shared;
+        let Some(row) = shared.table.row(job.id.slot) else { return Turn::On };
+        if !row.change(job.id.serial, Owner::Queued(job.number), Owner::lent(self.me)) {
+            return Turn::On;
+        }
+        if self.cache.get(job.id).is_none() {
+            self.cache.put(job.id, client);
+        }
+        self.serve_job(app, row, &job, file.as_ref().map(AsFd::as_fd))
+    }
+
+    fn claim_connection(&mut self, app: &mut dyn App, id: ConnId) -> Turn {
+        let shared = self.shared;
+        let Some(row) = shared.table.row(id.slot) else { return Turn::On };
+        if !row.change(id.serial, Owner::Watched, Owner::lent(self.me)) {
+            self.forget_if_over(id, row);
+            return Turn::On;
+        }
+        if self.cache.get(id).is_none() {
+            match fetch::fetch(app, self.manager.as_fd(), &mut self.cache, id) {
+                Ok(()) => {}
+                Err(FetchError::Closed(_)) => return Turn::On,
+                Err(FetchError::Exit(_, status)) => return Turn::Leave(status),
+                Err(why @ FetchError::Refused(..)) => {
+                    error!("{why}");
+                    return self.tell(app, &Message::Partial(id, &[]), None);
+                }
+                Err(why @ FetchError::Gone(..)) => {
+                    info!("{why}");
+                    return Turn::Leave(exit::STOPPED);
+                }
+            }
+        }
+        self.read_connection(app, id, row)
+    }
+
+    /// Step 6: one read.
+    fn read_connection(&mut self, app: &mut dyn App, id: ConnId, row: &Row) -> Turn {
+        let Some(client) = self.cache.get(id) else { return Turn::On };
+        let mut input = std::mem::take(&mut self.input);
+        let turn = match read::once(client, &mut input) {
+            Got::Bytes(n) => self.serve(app, id, row, input.get(..n).unwrap_or_default()),
+            Got::Nothing => self.watch(app, id, row),
+            Got::End => self.closed(app, id, End::Gone),
+        };
+        self.input = input;
+        turn
+    }
+
+    /// An event of a connection that is over shows which copy is not needed any more.
+    fn forget_if_over(&mut self, id: ConnId, row: &Row) {
+        if row.owner(id.serial).is_none() {
+            self.cache.forget(id);
+        }
+    }
+
+    /// Says what this worker is doing, and for whom.
+    pub(super) fn serving(&self, state: State, id: ConnId, now: u64) {
+        self.shared.scoreboard.serve(self.me, state, id, now);
+    }
+}

@@ -1,0 +1,258 @@
+//! Where an answer's bytes leave: the client's socket, and behind it what the socket would not take.
+//!
+//! The first byte is preceded by the state word's *begun* bit, set by compare-and-swap: who finds
+//! the row taken away (a deadline has answered instead) writes nothing.
+
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+
+use rustix::fs::OFlags;
+use rustix::io::{Errno, retry_on_intr};
+use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
+use tracing::{error, warn};
+
+use super::reply::Pace;
+use crate::spool::Spool;
+use crate::table::{ConnId, Owner, Row, WorkerId};
+
+/// What the socket has not taken yet.
+#[derive(Debug)]
+pub(crate) enum Unsent {
+    /// Nothing.
+    Nothing,
+    /// Bytes of a live answer.
+    Memory(Vec<u8>),
+    /// Bytes of a finished one.
+    Spooled(Spool),
+    /// Bytes, then a part of a regular file.
+    File { first: Vec<u8>, file: File, offset: u64, length: u64 },
+}
+
+impl Unsent {
+    /// Whether the socket has taken everything.
+    pub(crate) fn is_nothing(&self) -> bool {
+        matches!(self, Self::Nothing)
+    }
+
+    /// Bytes in memory and in spools.
+    fn len(&self) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::Memory(bytes) => bytes.len(),
+            Self::Spooled(spool) => usize::try_from(spool.len()).unwrap_or(usize::MAX),
+            Self::File { .. } => usize::MAX,
+        }
+    }
+}
+
+/// Whom an answer is for, and what may be done for it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Addressee<'a> {
+    pub(crate) client: BorrowedFd<'a>,
+    pub(crate) row: &'a Row,
+    pub(crate) id: ConnId,
+    /// Who writes: the row is Lent to it.
+    pub(crate) worker: WorkerId,
+    /// Where large remainders go.
+    pub(crate) spool_dir: &'a Path,
+    /// Bytes that a live answer may be ahead of its client.
+    pub(crate) high_water: usize,
+}
+
+/// The way out of one answer.
+#[derive(Debug)]
+pub(crate) struct Outlet<'a> {
+    to: Addressee<'a>,
+    unsent: Unsent,
+    begun: bool,
+    gone: bool,
+    lost: bool,
+}
+
+impl<'a> Outlet<'a> {
+    /// Nothing has been written yet.
+    pub(crate) fn new(to: Addressee<'a>) -> Self {
+        Self { to, unsent: Unsent::Nothing, begun: false, gone: false, lost: false }
+    }
+
+    pub(crate) fn client(&self) -> BorrowedFd<'_> {
+        self.to.client
+    }
+
+    /// Whether nothing that is written arrives any more.
+    pub(crate) fn has_gone(&self) -> bool {
+        self.gone
+    }
+
+    /// Whether the row was taken away before the answer began.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    pub(crate) fn into_unsent(self) -> Unsent {
+        self.unsent
+    }
+
+    /// Marks the answer as begun; the last moment at which a deadline may take the row away.
+    pub(crate) fn begin(&mut self) {
+        if std::mem::replace(&mut self.begun, true) {
+            return;
+        }
+        let begun = Owner::Lent { worker: self.to.worker, begun: true };
+        if !self.to.row.change(self.to.id.serial, Owner::lent(self.to.worker), begun) {
+            (self.lost, self.gone) = (true, true);
+        }
+    }
+
+    /// Whether a live answer is so far ahead that it has to wait, after another try.
+    pub(crate) fn is_full(&mut self) -> bool {
+        if self.unsent.len() >= self.to.high_water {
+            self.push_out();
+        }
+        self.gone || self.unsent.len() >= self.to.high_water
+    }
+
+    /// Tries to get rid of what a live answer has kept in memory.
+    fn push_out(&mut self) {
+        let Unsent::Memory(bytes) = &mut self.unsent else { return };
+        let mut kept = std::mem::take(bytes);
+        let sent = self.send(&[&kept]);
+        kept.drain(..sent.min(kept.len()));
+        self.unsent = if kept.is_empty() { Unsent::Nothing } else { Unsent::Memory(kept) };
+    }
+
+    /// Sends these bytes, one part after another, and keeps what the socket does not take.
+    pub(crate) fn put(&mut self, parts: &[&[u8]], pace: Pace) {
+        self.begin();
+        if parts.iter().all(|part| part.is_empty()) || self.gone {
+            return;
+        }
+        self.push_out();
+        let mut sent = match self.unsent {
+            Unsent::Nothing => self.send(parts),
+            _ => 0,
+        };
+        for part in parts {
+            let skipped = sent.min(part.len());
+            sent -= skipped;
+            self.keep(part.get(skipped..).unwrap_or_default(), pace);
+        }
+    }
+
+    fn keep(&mut self, bytes: &[u8], pace: Pace) {
+        if bytes.is_empty() || self.gone {
+            return;
+        }
+        if let (Pace::Finished, Unsent::Nothing) = (pace, &self.unsent) {
+            match Spool::new(self.to.spool_dir, u64::try_from(bytes.len()).unwrap_or(u64::MAX)) {
+                Ok(spool) => self.unsent = Unsent::Spooled(spool),
+                Err(error) => return self.give_up(&error),
+            }
+        }
+        let kept = match &mut self.unsent {
+            Unsent::Spooled(spool) => spool.push(self.to.spool_dir, bytes),
+            Unsent::Memory(memory) => {
+                memory.extend_from_slice(bytes);
+                Ok(())
+            }
+            Unsent::Nothing => {
+                self.unsent = Unsent::Memory(bytes.to_vec());
+                Ok(())
+            }
+            Unsent::File { .. } => Err(io::ErrorKind::InvalidInput.into()),
+        };
+        if let Err(error) = kept {
+            self.give_up(&error);
+        }
+    }
+
+    /// The rest of an answer can be kept nowhere: the client cannot have it.
+    fn give_up(&mut self, error: &io::Error) {
+        let dir = self.to.spool_dir.display();
+        error!("cannot keep the rest of an answer in {dir} (spool-dir): {error}");
+        self.gone = true;
+    }
+
+    /// Sends a part of a regular file, and keeps what the socket does not take of it as a copy of
+    /// its descriptor.
+    pub(crate) fn put_file(
+        &mut self,
+        file: BorrowedFd<'_>,
+        offset: u64,
+        length: u64,
+    ) -> io::Result<()> {
+        self.begin();
+        let (mut at, end) = (offset, offset.saturating_add(length));
+        if matches!(self.unsent, Unsent::Nothing) && !self.gone {
+            self.nonblocking(true);
+            at = self.send_file(file, offset, end)?;
+            self.nonblocking(false);
+        }
+        if at < end && !self.gone {
+            let first = match std::mem::replace(&mut self.unsent, Unsent::Nothing) {
+                Unsent::Spooled(spool) => read_back(&spool)?,
+                Unsent::Memory(bytes) => bytes,
+                Unsent::Nothing | Unsent::File { .. } => Vec::new(),
+            };
+            let file = file.try_clone_to_owned()?.into();
+            self.unsent = Unsent::File { first, file, offset: at, length: end - at };
+        }
+        Ok(())
+    }
+
+    fn send_file(&mut self, file: BorrowedFd<'_>, mut at: u64, end: u64) -> io::Result<u64> {
+        while at < end {
+            let ask = usize::try_from(end - at).unwrap_or(usize::MAX).min(1 << 20);
+            match rustix::fs::sendfile(self.to.client, file, Some(&mut at), ask) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => break,
+                Err(_) => {
+                    self.gone = true;
+                    break;
+                }
+            }
+        }
+        Ok(at)
+    }
+
+    /// sendfile knows no flag for one call; the socket is ours alone while the row is.
+    fn nonblocking(&self, on: bool) {
+        if let Ok(flags) = rustix::fs::fcntl_getfl(self.to.client) {
+            let flags =
+                if on { flags | OFlags::NONBLOCK } else { flags.difference(OFlags::NONBLOCK) };
+            if let Err(error) = rustix::fs::fcntl_setfl(self.to.client, flags) {
+                warn!("cannot set the mode of a socket: {error}");
+            }
+        }
+    }
+
+    /// One try. Returns how many bytes the socket took; an error means that the client has gone.
+    fn send(&mut self, parts: &[&[u8]]) -> usize {
+        let mut slices = [IoSlice::new(&[]); 8];
+        for (slice, part) in slices.iter_mut().zip(parts) {
+            *slice = IoSlice::new(part);
+        }
+        let slices = slices.get(..parts.len()).unwrap_or(&slices);
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        let mut nothing = SendAncillaryBuffer::default();
+        match retry_on_intr(|| sendmsg(self.to.client, slices, &mut nothing, flags)) {
+            Ok(sent) => sent,
+            Err(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM) => 0,
+            Err(_) => {
+                self.gone = true;
+                0
+            }
+        }
+    }
+}
+
+/// What a small spool holds: the head that did not fit in front of a file.
+fn read_back(spool: &Spool) -> io::Result<Vec<u8>> {
+    use std::os::unix::fs::FileExt;
+    let mut bytes = vec![0; usize::try_from(spool.len()).map_err(io::Error::other)?];
+    spool.file().read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
+}

@@ -1,0 +1,88 @@
+//! Step 6 of a request: one read, and is it complete?
+//!
+//! A worker looks at what has come, once. What is not complete goes back to the manager with its
+//! bytes, and the worker claims the next thing.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use rustix::io::retry_on_intr;
+use rustix::net::{RecvFlags, recv};
+
+use crate::http::Limits;
+use crate::http::chunked::Chunked;
+use crate::http::framing::Framing;
+use crate::http::head::{self, Head, Scan};
+use crate::http::refusal::Refusal;
+
+/// Bytes of one read.
+pub(crate) const MOST: usize = 64 * 1024;
+
+/// What one read of a claimed connection brought.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Got {
+    /// So many bytes.
+    Bytes(usize),
+    /// Nothing yet: the event was stale.
+    Nothing,
+    /// The client has ended the connection.
+    End,
+}
+
+/// Reads once, without waiting.
+pub(crate) fn once(client: BorrowedFd<'_>, buffer: &mut [u8]) -> Got {
+    match retry_on_intr(|| recv(client, &mut *buffer, RecvFlags::DONTWAIT)) {
+        Ok((0, _)) => Got::End,
+        Ok((n, _)) => Got::Bytes(n),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Got::Nothing,
+        Err(_) => Got::End,
+    }
+}
+
+/// A complete request, and how many bytes of the buffer it took.
+#[derive(Debug)]
+pub(crate) struct Complete<'b> {
+    pub(crate) head: Head<'b>,
+    pub(crate) body: Whole<'b>,
+    pub(crate) used: usize,
+}
+
+/// A body that has come whole.
+#[derive(Debug)]
+pub(crate) enum Whole<'b> {
+    /// None was announced.
+    None,
+    /// As it came.
+    Plain(&'b [u8]),
+    /// It came in chunks, and is in the buffer for decoded bodies.
+    Decoded,
+}
+
+/// Looks whether `bytes` begin with a complete request. `Ok(None)`: they do not. A chunked body is
+/// decoded into `decoded`.
+pub(crate) fn complete<'b>(
+    bytes: &'b [u8],
+    limits: &Limits,
+    decoded: &mut Vec<u8>,
+) -> Result<Option<Complete<'b>>, Refusal> {
+    let Some(head) = head::read(bytes, limits, &mut Scan::default())? else { return Ok(None) };
+    let behind = bytes.get(head.len..).unwrap_or_default();
+    let (body, len) = match head.framing {
+        Framing::None => (Whole::None, 0),
+        Framing::Length(length) => {
+            let body = usize::try_from(length).ok().and_then(|length| behind.get(..length));
+            let Some(body) = body else { return Ok(None) };
+            (Whole::Plain(body), body.len())
+        }
+        Framing::Chunked => {
+            decoded.clear();
+            let fed = Chunked::new(limits.max_body_size).feed(behind, decoded)?;
+            if !fed.done {
+                return Ok(None);
+            }
+            (Whole::Decoded, fed.used)
+        }
+    };
+    let used = head.len + len;
+    Ok(Some(Complete { head, body, used }))
+}

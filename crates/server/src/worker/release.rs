@@ -1,0 +1,151 @@
+//! Step 9 of a request: the end of this worker's turn with a connection.
+//!
+//! An answer that is whole and kept leaves the row Watched, and armed: first the word, then the
+//! world, so that whoever is given the event does not find the row still Lent. Everything else is a
+//! message, and the message gives the connection away.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use super::app::{App, Outcome};
+use super::outlet::Unsent;
+use super::reply::{Finished, Verdict};
+use super::serve::Answered;
+use super::{Turn, Worker};
+use crate::channel::message::{Drain, End, Message};
+use crate::os::clock;
+use crate::scoreboard::State;
+use crate::spool::Spool;
+use crate::table::{ConnId, Owner, Row};
+
+impl Worker<'_> {
+    /// Releases the connection, then ends the request (cleanup). `Err`: this worker serves on, and
+    /// has served so many requests of this connection in a row.
+    pub(super) fn release(
+        &mut self,
+        app: &mut dyn App,
+        id: ConnId,
+        row: &Row,
+        answered: Answered,
+        rest: &[u8],
+        served: u32,
+    ) -> Result<Turn, u32> {
+        let Answered { outcome, finished } = answered;
+        if let Outcome::Forked(status) = outcome {
+            return Ok(Turn::Leave(status));
+        }
+        let Finished { verdict, unsent, .. } = finished;
+        let then = match verdict {
+            Verdict::Lost => {
+                self.cache.forget(id);
+                return Ok(self.after(app, outcome));
+            }
+            Verdict::Keep => None,
+            Verdict::Close => Some(End::Linger),
+            Verdict::Reset => Some(End::Reset),
+            Verdict::Gone => Some(End::Gone),
+        };
+        let released = match (then, unsent) {
+            (None | Some(End::Linger | End::Reset), unsent) if !unsent.is_nothing() => {
+                self.state(State::Replying);
+                self.give_drain(app, id, then, unsent, rest)
+            }
+            (Some(end), _) => self.closed(app, id, end),
+            (None, _) if rest.is_empty() => self.watch(app, id, row),
+            (None, _) if self.may_serve_on(app, outcome, served) => {
+                let unbegun = self.begin_again(id, row);
+                return match (unbegun, self.after(app, outcome)) {
+                    (true, Turn::On) => Err(served),
+                    (true, leave) => {
+                        self.tell(app, &Message::Partial(id, rest), None);
+                        Ok(leave)
+                    }
+                    (false, turn) => Ok(turn),
+                };
+            }
+            (None, _) => self.tell(app, &Message::Partial(id, rest), None),
+        };
+        match (released, self.after(app, outcome)) {
+            (Turn::On, turn) => Ok(turn),
+            (leave, _) => Ok(leave),
+        }
+    }
+
+    /// Whether the next request of the same connection is this worker's as well.
+    fn may_serve_on(&self, app: &mut dyn App, outcome: Outcome, served: u32) -> bool {
+        outcome == Outcome::Done
+            && served < self.site.readahead
+            && self.budget.is_none_or(|budget| budget > 1)
+            && !app.has_cleanup()
+            && !app.caught().leave
+    }
+
+    /// Clears *begun*: no byte of the next answer has left.
+    fn begin_again(&self, id: ConnId, row: &Row) -> bool {
+        let begun = Owner::Lent { worker: self.me, begun: true };
+        row.change(id.serial, begun, Owner::lent(self.me))
+    }
+
+    /// Makes the row Watched, and arms it.
+    pub(super) fn watch(&mut self, app: &mut dyn App, id: ConnId, row: &Row) -> Turn {
+        let now = clock::now();
+        row.touch(now);
+        self.shared.scoreboard.set(self.me, State::Idle, now);
+        let Some((_, owner)) = Some(row.state()).filter(|(serial, _)| *serial == id.serial) else {
+            return Turn::On;
+        };
+        if !matches!(owner, Owner::Lent { worker, .. } if worker == self.me)
+            || !row.change(id.serial, owner, Owner::Watched)
+        {
+            return Turn::On;
+        }
+        let Some(client) = self.cache.get(id) else { return Turn::On };
+        if self.shared.ready.arm(client, id).is_ok() {
+            return Turn::On;
+        }
+        // It cannot be armed from here. If it is still nobody's, the manager has to read it.
+        if row.change(id.serial, Owner::Watched, Owner::lent(self.me)) {
+            return self.tell(app, &Message::Partial(id, &[]), None);
+        }
+        Turn::On
+    }
+
+    /// Gives away what the socket does not take of a finished answer.
+    fn give_drain(
+        &mut self,
+        app: &mut dyn App,
+        id: ConnId,
+        then: Option<End>,
+        unsent: Unsent,
+        rest: &[u8],
+    ) -> Turn {
+        let dir = &self.site.config.spool_dir;
+        let (first, file, offset, length) = match unsent {
+            Unsent::Nothing => (Vec::new(), None, 0, 0),
+            Unsent::Memory(bytes) => {
+                let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+                let mut spool = match Spool::new(dir, length) {
+                    Ok(spool) => spool,
+                    Err(_) => return self.closed(app, id, End::Reset),
+                };
+                if spool.push(dir, &bytes).is_err() {
+                    return self.closed(app, id, End::Reset);
+                }
+                (Vec::new(), Some(spool.into_file()), 0, length)
+            }
+            Unsent::Spooled(spool) => {
+                let length = spool.len();
+                (Vec::new(), Some(spool.into_file()), 0, length)
+            }
+            Unsent::File { first, file, offset, length } => (first, Some(file), offset, length),
+        };
+        let drain = Drain { then, first: &first, offset, length, rest };
+        let file: Option<BorrowedFd<'_>> = file.as_ref().map(AsFd::as_fd);
+        self.tell(app, &Message::Drain(id, drain), file)
+    }
+
+    /// Ends the connection: the manager shuts it down, lingers, and closes it.
+    pub(super) fn closed(&mut self, app: &mut dyn App, id: ConnId, end: End) -> Turn {
+        self.cache.forget(id);
+        self.tell(app, &Message::Closed(id, end), None)
+    }
+}

@@ -1,0 +1,219 @@
+//! Steps 6 to 9 for what one claim has brought: requests one after another, as far as they are
+//! complete and it is still this worker's turn.
+
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use tracing::{debug, error};
+
+use super::app::{After, App, Body, Outcome, Request};
+use super::outlet::{Addressee, Outlet};
+use super::read::{self, Whole};
+use super::reply::{Finished, Reply};
+use super::{Turn, Worker, site};
+use crate::channel::job::Job;
+use crate::channel::message::{End, Message};
+use crate::http::framing::Framing;
+use crate::http::head::{self, Field, Head, Scan};
+use crate::http::persist::Asked;
+use crate::http::refusal::Refusal;
+use crate::os::clock;
+use crate::scoreboard::State;
+use crate::shared::Phase;
+use crate::table::{ConnId, Row};
+
+/// A complete request on its way to the application.
+struct Ripe<'a> {
+    id: ConnId,
+    row: &'a Row,
+    head: &'a Head<'a>,
+    body: Body<'a>,
+    content_length: Option<u64>,
+    queue_time: Option<Duration>,
+}
+
+/// What the application made of a request.
+pub(super) struct Answered {
+    pub(super) outcome: Outcome,
+    pub(super) finished: Finished,
+}
+
+impl Worker<'_> {
+    /// Serves a job, then what was pipelined behind it.
+    pub(super) fn serve_job(
+        &mut self,
+        app: &mut dyn App,
+        row: &Row,
+        job: &Job<'_>,
+        file: Option<BorrowedFd<'_>>,
+    ) -> Turn {
+        let now = clock::now();
+        let parsed = head::read(job.head, &self.site.limits, &mut Scan::default());
+        let Ok(Some(head)) = parsed else {
+            error!(connection = %job.id, "a job whose head is none");
+            return self.closed(app, job.id, End::Reset);
+        };
+        let length = match (&file, head.framing) {
+            (_, Framing::None) => None,
+            (Some(file), _) => rustix::fs::fstat(file).ok().and_then(|s| s.st_size.try_into().ok()),
+            (None, _) => u64::try_from(job.body.len()).ok(),
+        };
+        let ripe = Ripe {
+            id: job.id,
+            row,
+            head: &head,
+            body: file.map_or(Body::Memory(job.body), Body::File),
+            content_length: length,
+            queue_time: Some(Duration::from_millis(now.saturating_sub(job.complete))),
+        };
+        let answered = self.answer(app, &ripe, now);
+        match self.release(app, job.id, row, answered, job.rest, 1) {
+            Ok(turn) => turn,
+            Err(served) => self.serve_on(app, job.id, row, job.rest, served),
+        }
+    }
+
+    /// Serves the requests in `bytes`, which have just been read.
+    pub(super) fn serve(&mut self, app: &mut dyn App, id: ConnId, row: &Row, bytes: &[u8]) -> Turn {
+        self.serve_on(app, id, row, bytes, 0)
+    }
+
+    /// The same, after `served` requests of this connection in a row.
+    fn serve_on(
+        &mut self,
+        app: &mut dyn App,
+        id: ConnId,
+        row: &Row,
+        mut bytes: &[u8],
+        mut served: u32,
+    ) -> Turn {
+        let mut decoded = std::mem::take(&mut self.decoded);
+        let turn = loop {
+            let complete = match read::complete(bytes, &self.site.limits, &mut decoded) {
+                Err(refusal) => break self.refuse(app, id, row, &refusal),
+                Ok(None) => break self.tell(app, &Message::Partial(id, bytes), None),
+                Ok(Some(complete)) => complete,
+            };
+            let (body, announced) = match complete.body {
+                Whole::None => (&[][..], false),
+                Whole::Plain(body) => (body, true),
+                Whole::Decoded => (&decoded[..], true),
+            };
+            let ripe = Ripe {
+                id,
+                row,
+                head: &complete.head,
+                body: Body::Memory(body),
+                content_length: announced.then(|| u64::try_from(body.len()).unwrap_or(u64::MAX)),
+                queue_time: None,
+            };
+            let answered = self.answer(app, &ripe, clock::now());
+            let used = complete.used;
+            bytes = bytes.get(used..).unwrap_or_default();
+            served += 1;
+            match self.release(app, id, row, answered, bytes, served) {
+                Ok(turn) => break turn,
+                Err(so_far) => served = so_far,
+            }
+        };
+        self.decoded = decoded;
+        turn
+    }
+
+    /// Steps 7 and 8: calls the application, which writes its answer.
+    fn answer(&mut self, app: &mut dyn App, ripe: &Ripe<'_>, now: u64) -> Answered {
+        let Ripe { id, row, head, .. } = *ripe;
+        self.serving(State::Running, id, now);
+        self.site.refresh();
+        self.site.look_at(row);
+        let count = row.count_request();
+        let config = self.site.config;
+        let most = config.max_keepalive_reqs;
+        let may_keep = config.keepalive.is_some()
+            && (most == 0 || count < most)
+            && self.shared.flags().phase() == Phase::Running;
+        let mut out = std::mem::take(&mut self.out);
+        let (outcome, finished) = match self.addressee(id, row) {
+            None => return Answered { outcome: Outcome::Done, finished: Finished::lost() },
+            Some(to) => {
+                let common = self.site.common();
+                let mut reply =
+                    Reply::new(Outlet::new(to), Asked::of(head, may_keep), common, &mut out);
+                let request = Request {
+                    head,
+                    body: ripe.body,
+                    content_length: ripe.content_length,
+                    peer: site::peer(row),
+                    local: self.site.local(row),
+                    client: to.client,
+                    queue_time: ripe.queue_time,
+                };
+                let outcome = call(app, &request, &mut reply);
+                (outcome, reply.finish())
+            }
+        };
+        self.out = out;
+        if !matches!(outcome, Outcome::Forked(_)) {
+            self.shared.scoreboard.count_request(self.me);
+        }
+        Answered { outcome, finished }
+    }
+
+    fn addressee<'b>(&'b self, id: ConnId, row: &'b Row) -> Option<Addressee<'b>> {
+        Some(Addressee {
+            client: self.cache.get(id)?,
+            row,
+            id,
+            worker: self.me,
+            spool_dir: &self.site.config.spool_dir,
+            high_water: self.site.config.stream_buffer_size,
+        })
+    }
+
+    /// Answers a request that is not let through, and ends the connection.
+    fn refuse(&mut self, app: &mut dyn App, id: ConnId, row: &Row, refusal: &Refusal) -> Turn {
+        debug!(connection = %id, status = refusal.status, "refused: {}", refusal.why);
+        self.site.refresh();
+        let common = self.site.common();
+        let bytes = refusal.render(common.date, common.server);
+        let Some(to) = self.addressee(id, row) else { return Turn::On };
+        let mut outlet = Outlet::new(to);
+        outlet.put(&[&bytes], super::reply::Pace::Live);
+        if outlet.is_lost() {
+            return Turn::On;
+        }
+        self.closed(app, id, End::Linger)
+    }
+
+    /// After the connection is released: cleanup handlers, harakiri, budget.
+    pub(super) fn after(&mut self, app: &mut dyn App, outcome: Outcome) -> Turn {
+        if let Some(budget) = &mut self.budget {
+            *budget = budget.saturating_sub(1);
+        }
+        match (outcome, app.finish()) {
+            (Outcome::Exit(status), _) | (_, After::Exit(status) | After::Forked(status)) => {
+                Turn::Leave(status)
+            }
+            (_, After::Leave) => Turn::Leave(crate::config::exit::STOPPED),
+            (_, After::Stay) => Turn::On,
+        }
+    }
+}
+
+/// The application's turn. `OPTIONS *` is about the server, not about it.
+fn call(app: &mut dyn App, request: &Request<'_>, reply: &mut Reply<'_>) -> Outcome {
+    if request.head.asterisk {
+        if let Err(error) = reply.whole(200, &[], &[]) {
+            error!("cannot answer OPTIONS *: {error}");
+        }
+        return Outcome::Done;
+    }
+    let outcome = app.call(request, reply);
+    if !reply.has_begun() && !matches!(outcome, Outcome::Forked(_)) {
+        let fields = [Field { name: b"Content-Type", value: b"text/plain" }];
+        if let Err(error) = reply.whole(500, &fields, &[b"Internal Server Error"]) {
+            error!("cannot answer 500: {error}");
+        }
+    }
+    outcome
+}

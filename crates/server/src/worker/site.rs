@@ -1,0 +1,105 @@
+//! What a worker knows of the place it serves at: names, limits, the date.
+
+use std::net::IpAddr;
+
+use super::app::{Local, Peer};
+use crate::config::{Config, Underscores};
+use crate::http::response::Common;
+use crate::http::{self, Limits, date};
+use crate::os::clock;
+use crate::table::Row;
+
+/// A listener, as requests that come through it are told of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// Its name and port.
+    pub local: Local,
+    /// Whether it listens on every address, so that each connection's own is its name.
+    pub wildcard: bool,
+}
+
+/// What is the same for all requests, or nearly.
+#[derive(Debug)]
+pub(crate) struct Site<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) limits: Limits,
+    pub(crate) readahead: u32,
+    listeners: &'a [Listener],
+    nowhere: Local,
+    /// The last connection's own address, which the next one usually shares.
+    own: Option<(IpAddr, Local)>,
+    second: u64,
+    date: String,
+}
+
+/// The limits of the wire, out of the configuration.
+pub(crate) fn limits(config: &Config) -> Limits {
+    Limits {
+        max_request_line: config.max_request_line,
+        max_header_size: config.max_header_size,
+        max_header_count: config.max_header_count,
+        max_body_size: config.max_body_size,
+        underscores: match config.underscores {
+            Underscores::Drop => http::Underscores::Drop,
+            Underscores::Reject => http::Underscores::Reject,
+            Underscores::Allow => http::Underscores::Allow,
+        },
+    }
+}
+
+impl<'a> Site<'a> {
+    pub(crate) fn new(config: &'a Config, listeners: &'a [Listener], readahead: u32) -> Self {
+        Self {
+            config,
+            limits: limits(config),
+            readahead,
+            listeners,
+            nowhere: Local { name: "localhost".into(), port: 80 },
+            own: None,
+            second: 0,
+            date: String::new(),
+        }
+    }
+
+    /// Looks at the clock for `Date`: it is made anew once a second.
+    pub(crate) fn refresh(&mut self) -> u64 {
+        let second = clock::unix_seconds();
+        if second != self.second {
+            self.second = second;
+            self.date.clear();
+            self.date.push_str(&String::from_utf8_lossy(&date::imf_fixdate(second)));
+        }
+        second
+    }
+
+    /// `Date` and `Server`.
+    pub(crate) fn common(&self) -> Common<'_> {
+        Common { date: &self.date, server: self.config.server_software.as_deref() }
+    }
+
+    /// Finds out our own name for this connection: see [`local`](Self::local).
+    pub(crate) fn look_at(&mut self, row: &Row) {
+        let Some((ip, port)) = row.local() else { return };
+        if self.own.as_ref().is_none_or(|(known, local)| (*known, local.port) != (ip, port)) {
+            self.own = Some((ip, Local { name: ip.to_canonical().to_string(), port }));
+        }
+    }
+
+    /// Our own name and port for the connection that was looked at last.
+    pub(crate) fn local(&self, row: &Row) -> &Local {
+        let index = usize::try_from(row.listener()).unwrap_or(usize::MAX);
+        match (self.listeners.get(index), &self.own) {
+            (Some(listener), Some((_, own))) if listener.wildcard => own,
+            (Some(listener), _) => &listener.local,
+            (None, _) => &self.nowhere,
+        }
+    }
+}
+
+/// The client's end of a connection.
+pub(crate) fn peer(row: &Row) -> Peer {
+    match row.peer() {
+        Some((ip, port)) => Peer::Tcp(ip.to_canonical(), port),
+        None => Peer::Unix,
+    }
+}
