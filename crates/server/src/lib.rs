@@ -2,6 +2,7 @@
 pub mod channel;
 pub mod config;
 pub mod http;
+pub mod listener;
 pub mod log;
 pub mod os;
 pub mod ready;

@@ -4,4 +4,5 @@ pub mod process;
 pub mod shared;
 pub mod signal;
 pub mod socket;
+pub mod user;
 pub mod wait;

@@ -3,31 +3,31 @@
 //! This is the only place where a number becomes an owner. Everything else about sockets is
 //! `rustix`'s: it also has `connect_unspec`, and passes descriptors without integers.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
-use std::sync::Mutex;
-
-/// Numbers that [`inherit`] has given away.
-static TAKEN: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
 /// Takes over descriptor `number`, which whoever started this program left open for it, and makes
 /// it close-on-exec.
 ///
 /// # Errors
 ///
-/// `number` is a standard descriptor, is not open, or was taken before.
+/// `number` is a standard descriptor or is not open. `AlreadyExists`: it is close-on-exec, so it was
+/// not there at the start; this program opened it, or has taken it before.
 pub fn inherit(number: i32) -> io::Result<OwnedFd> {
     if number < 3 {
-        return Err(io::Error::from(io::ErrorKind::InvalidInput));
+        return Err(io::ErrorKind::InvalidInput.into());
     }
-    // SAFETY: F_SETFD takes an integer; a number that is not open gives EBADF.
-    if unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) } == -1 {
+    // SAFETY: F_GETFD takes no argument; a number that is not open gives EBADF.
+    let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
+    if flags == -1 {
         return Err(io::Error::last_os_error());
     }
-    let mut taken = TAKEN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if !taken.insert(number) {
-        return Err(io::Error::from(io::ErrorKind::AlreadyExists));
+    if flags & libc::FD_CLOEXEC != 0 {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    // SAFETY: F_SETFD takes an integer, and `number` is open.
+    if unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) } == -1 {
+        return Err(io::Error::last_os_error());
     }
     owned(number)
 }
@@ -39,7 +39,8 @@ pub(super) fn owned(answer: i32) -> io::Result<OwnedFd> {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: `answer` is open, and nobody else in this process owns it: either a system call has
-    // just made it for our caller, or the environment named it and `TAKEN` says that it is the
-    // first time.
+    // just made it for our caller, or it was open without close-on-exec, which Rust's and Perl's
+    // descriptors above 2 never are, so it came with the program's start and this is the first
+    // time that it is taken.
     Ok(unsafe { OwnedFd::from_raw_fd(answer) })
 }

@@ -1,2 +1,3 @@
 //! Who lives and who dies: binds, forks, reaps, and ends everything.
 pub mod children;
+pub mod listen;
