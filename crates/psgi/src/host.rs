@@ -217,6 +217,10 @@ impl App for PerlApp<'_> {
                 reply.hand_over();
                 return Outcome::Done;
             }
+            Replied::TakenSilently => {
+                reply.hand_over_silently();
+                return Outcome::Done;
+            }
             Replied::Unsendable(why) => {
                 if !why.is_empty() {
                     error!("{} {}: {why}", request.head.method, request.head.uri.escape_ascii());

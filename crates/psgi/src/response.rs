@@ -22,8 +22,10 @@ pub(crate) enum Replied {
     Done,
     /// The application's answer cannot be sent, for this reason: 500, or break off if it has begun.
     Unsendable(String),
-    /// Its CODE returned without an answer, having taken the socket: the connection is its own.
+    /// It answered 101, and the protocol is another one: the connection was its own.
     TakenOver,
+    /// Its CODE returned without an answer, having seen the socket: likewise.
+    TakenSilently,
     /// Perl was left while the reply was made.
     Left(Left),
     /// Perl was left when the reply was complete already.
@@ -49,9 +51,9 @@ pub(crate) fn send(
     match answer.body() {
         Body::Chunks(chunks) => {
             let head = perl::Head { status: answer.status(), fields: answer.fields() };
-            let taken = head.status == 101 && answer.saw_io();
-            match stream.send_whole(head, chunks) {
-                Ok(()) if taken => Replied::TakenOver,
+            let may_switch = head.status == 101 && answer.saw_io();
+            match stream.send_whole(head, chunks, may_switch) {
+                Ok(()) if stream.switched => Replied::TakenOver,
                 Ok(()) => Replied::Done,
                 Err(error) => Replied::Unsendable(error.to_string()),
             }
@@ -130,6 +132,10 @@ fn close_after(mut answer: Answer<'_>, left: Left) -> Replied {
 fn send_code(mut answer: Answer<'_>, stream: &mut ReplyStream<'_, '_>) -> Replied {
     let (state, left) = answer.stream(stream);
     if let Err(left) = left {
+        // Who has seen the socket may have written to it: a 500 could be in the midst of anything.
+        if state == Streamed::Nothing && answer.saw_io() {
+            stream.reply.break_off();
+        }
         return match state {
             Streamed::Complete => Replied::LeftAfter(left),
             _ => Replied::Left(left),
@@ -143,7 +149,7 @@ fn send_code(mut answer: Answer<'_>, stream: &mut ReplyStream<'_, '_>) -> Replie
             stream.reply.close();
             Replied::Done
         }
-        Streamed::Nothing if answer.saw_io() => Replied::TakenOver,
+        Streamed::Nothing if answer.saw_io() => Replied::TakenSilently,
         Streamed::Nothing => Replied::Unsendable("the responder was never called".to_owned()),
         Streamed::Broken => Replied::Unsendable("the body broke off".to_owned()),
     }
@@ -163,7 +169,23 @@ impl<'s, 'r> ReplyStream<'s, 'r> {
         Self { reply, upgrade: asked.upgrade, switched: false }
     }
 
-    fn send_whole(&mut self, head: perl::Head<'_>, body: Chunks<'_>) -> Result<(), HeadError> {
+    /// Before a head: whether it ends HTTP on this connection. The server refuses a 101 otherwise.
+    fn switch(&mut self, status: i64) {
+        if status == 101 && self.upgrade {
+            self.reply.hand_over();
+            self.switched = true;
+        }
+    }
+
+    fn send_whole(
+        &mut self,
+        head: perl::Head<'_>,
+        body: Chunks<'_>,
+        may_switch: bool,
+    ) -> Result<(), HeadError> {
+        if may_switch {
+            self.switch(head.status);
+        }
         let reply = &mut *self.reply;
         with_fields(head.fields, |fields| {
             with_chunks(body, |chunks| reply.whole(head.status, fields, chunks))
@@ -195,16 +217,15 @@ impl<'s, 'r> ReplyStream<'s, 'r> {
     }
 
     fn begin(&mut self, head: perl::Head<'_>, pace: Pace) -> Result<(), HeadError> {
+        self.switch(head.status);
         let reply = &mut *self.reply;
-        with_fields(head.fields, |fields| reply.start(head.status, fields, pace))?;
-        self.switched = head.status == 101 && self.upgrade;
-        Ok(())
+        with_fields(head.fields, |fields| reply.start(head.status, fields, pace))
     }
 }
 
 impl perl::Stream for ReplyStream<'_, '_> {
     fn whole(&mut self, head: perl::Head<'_>, body: Chunks<'_>) -> Result<(), String> {
-        self.send_whole(head, body).map_err(|error| error.to_string())
+        self.send_whole(head, body, true).map_err(|error| error.to_string())
     }
 
     fn file(&mut self, head: perl::Head<'_>, file: FileBody<'_>) -> Result<(), String> {

@@ -8,8 +8,8 @@ use Carp ();
 require XSLoader;
 XSLoader::load(__PACKAGE__, $VERSION);
 
-# Options that are code. Everything else is text, and the table of options is the server's.
-my %CODE = map { $_ => 1 } qw(server_ready psgi_app_builder child_exit);
+# Options that are code stay here; everything else is text, and the server knows what it means.
+my @CODE = qw(server_ready psgi_app_builder child_exit);
 
 sub new {
     my ($class, @options) = @_;
@@ -19,35 +19,18 @@ sub new {
     my (%code, @pairs);
     while (my ($name, $value) = splice @options, 0, 2) {
         $name =~ tr/-/_/;
-        if (ref $value eq 'CODE' && $CODE{$name}) {
+        if ($name eq 'psgi_app_builder') {
             $code{$name} = $value;
+        }
+        elsif (ref $value eq 'CODE') {
+            $code{$name} = $value;
+            push @pairs, [ $name, undef ];
         }
         else {
             push @pairs, [ $name, $_ ] for ref $value eq 'ARRAY' ? @$value : $value;
         }
     }
-    return bless { %code, options => [ _addresses(@pairs) ] }, $class;
-}
-
-# plackup appends host, port, listen and socket to whatever was typed, and derives each from the
-# others. The truth among them is listen.
-sub _addresses {
-    my @pairs = @_;
-    my %last;
-    $last{ $_->[0] } = $_->[1] for @pairs;
-    my @listen = map { $_->[1] } grep { $_->[0] eq 'listen' } @pairs;
-
-    my %gone = map { $_ => 1 } grep { exists $last{$_} && !defined $last{$_} } qw(host port socket);
-    if (@listen == 1 && defined $last{host} && $listen[0] eq "$last{host}:" . ($last{port} // '')) {
-        # An IPv6 host is whole only here: "::1:80" is no address.
-        @gone{qw(listen socket)} = (1, 1);
-    }
-    elsif (@listen) {
-        @gone{qw(host port socket)} = (1, 1, 1);
-        # plackup's default, which nobody typed.
-        $gone{listen} = 1 if defined $last{socket_path} && "@listen" eq ':5000';
-    }
-    return grep { !$gone{ $_->[0] } } @pairs;
+    return bless { %code, options => \@pairs }, $class;
 }
 
 # Serves until told to stop. Comes back in the supervisor only: a worker leaves by itself.
@@ -55,7 +38,7 @@ sub run {
     my ($self, $app) = @_;
 
     my @options = @{ $self->{options} };
-    my %code    = map { $_ => $self->{$_} } grep { ref $self->{$_} eq 'CODE' } keys %CODE;
+    my %code    = map { $_ => $self->{$_} } grep { ref $self->{$_} eq 'CODE' } @CODE;
 
     # plackup -L Delayed sets it on the object, after new: then every worker loads for itself.
     push @options, [ preload_app => 0 ] if $code{psgi_app_builder};
