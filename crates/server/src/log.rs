@@ -1,1 +1,164 @@
-//! Who says what, in one line: the error log, and the access log.
+//! The error log: one line per event, and one spelling of who says it.
+//!
+//! ```text
+//! 2026-11-21T08:10:00.123Z INFO worker=3 gen=1 pid=4711 ready in=0.2
+//! ```
+//!
+//! Events are `tracing`'s; lines go to descriptor 2, one write(2) each, so that processes that share
+//! it do not cut each other's. A file or a command takes the place of descriptor 2 itself: so
+//! `psgi.errors`, warnings of Perl and of libraries go there too, and follow a reopening.
+//!
+//! The price: a write to a full pipe waits. Tests wait for these lines, so the log is an interface.
+//!
+//! Not here: the line per request ([`access`]); who is told to reopen, and when (signals).
+pub mod access;
+mod line;
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+use rustix::io::Errno;
+use rustix::time::{ClockId, clock_gettime};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
+
+pub use line::Role;
+use line::{Line, Moment, Who};
+
+static ROLE: AtomicU32 = AtomicU32::new(0);
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+static GENERATION: AtomicU32 = AtomicU32::new(0);
+
+/// The file that has taken the place of standard error, if one has.
+static FILE: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+/// Begins: from now on events become lines. A second call does nothing.
+pub fn start() {
+    // It fails if somebody has begun already, which is as well.
+    let _ = tracing::subscriber::set_global_default(Log);
+}
+
+/// Says who this process is, in every line from now on. To be called once in each process, right
+/// after the fork. `number` is the worker's; for others it is not shown.
+pub fn this_is(role: Role, number: u32) {
+    NUMBER.store(number, Relaxed);
+    ROLE.store(role as u32, Relaxed);
+}
+
+/// Says which generation this process belongs to; 0, as it is at first, is not shown. Inherited
+/// over a fork.
+pub fn generation(number: u32) {
+    GENERATION.store(number, Relaxed);
+}
+
+/// Puts a file in the place of standard error. Lines are added at its end; it is made if need be.
+/// To be called before the first fork, so that all processes have it.
+///
+/// # Errors
+///
+/// The file cannot be opened: standard error is what it was.
+pub fn to_file(path: &Path) -> io::Result<()> {
+    // Absolute, because the application may change the folder before a reopening.
+    let path = std::path::absolute(path)?;
+    replace_stderr(open(&path)?.as_fd())?;
+    *FILE.lock().unwrap_or_else(PoisonError::into_inner) = Some(path);
+    Ok(())
+}
+
+/// Puts the standard input of a shell command in the place of standard error. The command keeps the
+/// standard error that there was, and ends when the last process has closed its own.
+///
+/// # Errors
+///
+/// The command cannot be started: standard error is what it was.
+pub fn to_command(command: &str) -> io::Result<()> {
+    // A group of its own: a terminal's ^C is not for the one that writes down what it does.
+    let child = Command::new("/bin/sh")
+        .args(["-c", command])
+        .stdin(Stdio::piped())
+        .process_group(0)
+        .spawn()?;
+    child.stdin.as_ref().map_or(Ok(()), |pipe| replace_stderr(pipe.as_fd()))
+}
+
+/// Opens the log's file anew, after somebody has moved it away. Every process does this for itself.
+/// Without a file, nothing happens.
+///
+/// # Errors
+///
+/// The file cannot be opened: lines go on into the old one.
+pub fn reopen() -> io::Result<()> {
+    let path = FILE.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    path.map_or(Ok(()), |path| replace_stderr(open(&path)?.as_fd()))
+}
+
+/// Opens a log file for adding to its end.
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).mode(0o644).open(path)
+}
+
+fn replace_stderr(by: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(rustix::stdio::dup2_stderr(by)?)
+}
+
+/// What becomes of events.
+struct Log;
+
+impl Subscriber for Log {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::INFO
+    }
+
+    fn max_level_hint(&self) -> Option<tracing::level_filters::LevelFilter> {
+        Some(tracing::level_filters::LevelFilter::INFO)
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let time = clock_gettime(ClockId::Realtime);
+        let moment = Moment {
+            seconds: u64::try_from(time.tv_sec).unwrap_or(0),
+            millis: u32::try_from(time.tv_nsec / 1_000_000).unwrap_or(0),
+        };
+        let mut line = Line::begin(moment, *event.metadata().level(), who());
+        event.record(&mut line);
+        write_whole(&line.end());
+    }
+
+    // Spans are not used: every line stands for itself.
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+fn who() -> Who {
+    Who {
+        role: Role::from_number(ROLE.load(Relaxed)),
+        number: NUMBER.load(Relaxed),
+        generation: GENERATION.load(Relaxed),
+        // Asked each time: a child that the application forked is somebody else.
+        pid: rustix::process::getpid().as_raw_nonzero().get(),
+    }
+}
+
+/// One write, unless the kernel took less. Nobody can be told that it failed.
+fn write_whole(mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        match rustix::io::write(rustix::stdio::stderr(), bytes) {
+            Ok(0) => return,
+            Ok(taken) => bytes = bytes.get(taken..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            Err(_) => return,
+        }
+    }
+}
