@@ -258,3 +258,6 @@ impl Chunked {
 fn bare() -> Refusal {
     Refusal::new(400, "a line end that is not CR LF in a chunked body")
 }
+
+#[cfg(test)]
+mod tests;

@@ -96,24 +96,12 @@ pub fn read<'b>(
     limits: &Limits,
     scan: &mut Scan,
 ) -> Result<Option<Head<'b>>, Refusal> {
-    read_any(bytes, limits, scan).map_err(|refusal| {
-        let head_only =
-            bytes.get(empty_lines(bytes)..).is_some_and(|line| line.starts_with(b"HEAD "));
-        Refusal { head_only, ..refusal }
-    })
-}
-
-fn read_any<'b>(
-    bytes: &'b [u8],
-    limits: &Limits,
-    scan: &mut Scan,
-) -> Result<Option<Head<'b>>, Refusal> {
     if scan.is_fresh()
         && let Some(head) = parse(bytes, limits)
     {
         return head.map(Some);
     }
-    let Some(end) = scan.look(bytes, limits)? else { return Ok(None) };
+    let Some(end) = scan.judge(bytes, limits)? else { return Ok(None) };
     match parse(bytes.get(..end).unwrap_or_default(), limits) {
         Some(head) => head.map(Some),
         None => Err(Refusal::new(400, "malformed head")),
@@ -126,7 +114,9 @@ const FEW: usize = 128;
 /// Parses a head that is whole. `None` if it is not, or if it breaks a rule that [`Scan`] knows.
 fn parse<'b>(bytes: &'b [u8], limits: &Limits) -> Option<Result<Head<'b>, Refusal>> {
     if limits.max_header_count > FEW {
-        let mut headers = vec![MaybeUninit::uninit(); limits.max_header_count];
+        // No field is shorter than this, so a high limit costs nothing by itself.
+        let most = limits.max_header_count.min(bytes.len() / "a:\n".len());
+        let mut headers = vec![MaybeUninit::uninit(); most];
         parse_into(bytes, limits, &mut headers)
     } else {
         let mut headers = [const { MaybeUninit::uninit() }; FEW];
@@ -156,7 +146,8 @@ fn parse_into<'b>(
         return None;
     }
     let target = target::read(method.as_bytes(), target.as_bytes()).ok()?;
-    Some(build(len, method, version, target, request.headers, limits))
+    let head = build(len, method, version, target, request.headers, limits);
+    Some(head.map_err(|refusal| Refusal { head_only: method == "HEAD", ..refusal }))
 }
 
 fn build<'b>(
@@ -198,8 +189,10 @@ fn has_crlf_everywhere(bytes: &[u8], len: usize, headers: &[httparse::Header<'_>
     let ends_before =
         |at: usize| at.checked_sub(2).and_then(|from| bytes.get(from..at)) == Some(b"\r\n");
     ends_before(len)
-        && ends_before(len - 2)
-        && headers.iter().all(|header| ends_before(header.name.as_ptr().addr() - origin))
+        && ends_before(len.saturating_sub(2))
+        && headers
+            .iter()
+            .all(|header| ends_before(header.name.as_ptr().addr().wrapping_sub(origin)))
 }
 
 /// Decodes a path once: `PATH_INFO`. `%2F` becomes `/`; `+` stays. In the path of a [`Head`] every
@@ -224,3 +217,6 @@ pub fn decode_path(path: &[u8]) -> Cow<'_, [u8]> {
     }
     Cow::Owned(out)
 }
+
+#[cfg(test)]
+pub(super) mod tests;

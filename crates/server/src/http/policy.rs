@@ -74,7 +74,8 @@ pub(super) fn apply<'b>(
     let coding = found.transfer_encoding.only("two Transfer-Encoding fields")?;
     let host = host(version, found.host, authority)?;
     let framing = framing::decide(version, length, coding)?;
-    let expects_continue = expects(version, found.expect)? && framing != Framing::Length(0);
+    let announces_body = matches!(framing, Framing::Length(1..) | Framing::Chunked);
+    let expects_continue = expects(version, found.expect)? && announces_body;
     if let Framing::Length(length) = framing
         && limits.max_body_size != 0
         && length > limits.max_body_size
@@ -92,7 +93,6 @@ pub(super) fn apply<'b>(
     if let Some(authority) = authority {
         replace_host(&mut fields, authority);
     }
-    let expects_continue = expects_continue && framing != Framing::None;
     Ok(Policy { fields, host, connection, framing, expects_continue })
 }
 
@@ -193,3 +193,6 @@ fn is_same_key(one: &[u8], other: &[u8]) -> bool {
     let fold = |octet: u8| if octet == b'_' { b'-' } else { octet.to_ascii_lowercase() };
     one.len() == other.len() && one.iter().zip(other).all(|(&a, &b)| fold(a) == fold(b))
 }
+
+#[cfg(test)]
+mod tests;

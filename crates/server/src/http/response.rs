@@ -76,8 +76,8 @@ pub struct Sending {
 ///
 /// `status` is what the application gave. `upgraded` says that it has taken the connection in
 /// answer to a request that asked for an upgrade: then 101 is allowed, and nothing is said about
-/// framing or persistence. For a request that nobody could answer otherwise, `length` is compared
-/// with nothing here: the application's `Content-Length` is the one that is promised.
+/// framing. If the application gives a `Content-Length`, it is the one that is promised, whatever
+/// `length` says: the body's end will tell.
 ///
 /// # Errors
 ///
@@ -368,3 +368,6 @@ impl Decimal {
         self.digits.get(self.from..).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,8 @@ pub struct Scan {
     looked: usize,
     /// Field lines seen.
     fields: usize,
+    /// The method is known to be HEAD.
+    is_head: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -46,7 +48,15 @@ impl Scan {
 
     /// Goes on where the last call stopped; `bytes` begins with the same bytes as then. `Some(end)`
     /// is the head's length, and its grammar is right.
-    pub(super) fn look(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<usize>, Refusal> {
+    pub(super) fn judge(
+        &mut self,
+        bytes: &[u8],
+        limits: &Limits,
+    ) -> Result<Option<usize>, Refusal> {
+        self.look(bytes, limits).map_err(|refusal| Refusal { head_only: self.is_head, ..refusal })
+    }
+
+    fn look(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<usize>, Refusal> {
         loop {
             let goes_on = match self.phase {
                 Phase::Before => self.before(bytes, limits)?,
@@ -96,6 +106,7 @@ impl Scan {
             match octet {
                 b' ' if self.looked > self.line => {
                     self.phase = Phase::Line;
+                    self.is_head = bytes.get(self.line..self.looked) == Some(b"HEAD");
                     return Ok(true);
                 }
                 0x16 if self.looked == self.line => {

@@ -180,3 +180,6 @@ fn is_port(port: &[u8]) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;
