@@ -150,3 +150,12 @@ fn the_queue_time_is_there_only_if_it_is_known() {
     });
     assert_eq!(env["monoceros.queue_time"], "0.001500");
 }
+
+#[test]
+fn numbers_are_written_as_the_standard_library_writes_them() {
+    for number in [0, 7, 10, 99, 100, 65_535, u64::MAX] {
+        let mut made = b"x".to_vec();
+        decimal(number, &mut made);
+        assert_eq!(made, format!("x{number}").into_bytes());
+    }
+}
