@@ -11,6 +11,8 @@
 
 pub mod env;
 pub mod host;
+pub mod plan;
 pub mod response;
 
-pub use host::{Origin, PerlApp, PerlHost, Plan};
+pub use host::{PerlApp, PerlHost};
+pub use plan::{Origin, Plan};
