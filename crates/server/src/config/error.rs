@@ -49,7 +49,7 @@ pub enum OptionError {
         why: String,
     },
     /// A boolean that was given a word: plackup takes the next one for its value.
-    #[error("{name} takes no word; {word} was swallowed: write --enable-{}", .name.replace('_', "-"))]
+    #[error("{name} takes no word; {word} was swallowed: write --enable-{}", .name.trim_start_matches('-').replace('_', "-"))]
     Swallowed {
         /// The option, as typed.
         name: String,

@@ -13,6 +13,7 @@ mod listen;
 mod names;
 mod page;
 pub mod plackup;
+mod show;
 mod table;
 #[cfg(test)]
 mod tests;

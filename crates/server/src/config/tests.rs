@@ -146,6 +146,8 @@ fn a_boolean_that_swallowed_a_word_says_so() {
         message(keys(&[("preload_app", "app.psgi")])),
         "preload_app takes no word; app.psgi was swallowed: write --enable-preload-app"
     );
+    let dashed = message(asked(&[("--sched_batch", "x")]));
+    assert!(dashed.ends_with("write --enable-sched-batch"), "{dashed}");
     for (word, state) in [("1", true), ("yes", true), ("on", true), ("true", true)]
         .into_iter()
         .chain([("0", false), ("no", false), ("off", false), ("false", false), ("", false)])
@@ -355,4 +357,15 @@ fn an_empty_server_software_means_no_field() {
     assert_eq!(name(&[]), Some(format!("Monoceros/{VERSION}")));
     assert_eq!(name(&[("server-software", "x")]), Some("x".to_owned()));
     assert_eq!(name(&[("server-software", "")]), None);
+}
+
+#[test]
+fn what_was_decided_is_shown_under_the_names_of_options() {
+    let shown = asked(&[("listen", "[::1]:80"), ("max-requests", "0")]).unwrap().to_string();
+    assert!(shown.starts_with("listen: [::1]:80\nbacklog: 4096\n"), "{shown}");
+    for line in shown.lines() {
+        let name = line.split(':').next().unwrap();
+        assert!(TABLE.iter().any(|opt| opt.name == name), "{line}");
+    }
+    assert!(shown.contains("\nmax-reqs-per-child: 0\n"), "{shown}");
 }
