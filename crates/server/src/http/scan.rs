@@ -87,7 +87,10 @@ impl Scan {
                 self.size(self.line, limits)?;
                 Ok(true)
             }
-            Some([b'\r', _, ..]) => Err(bare()),
+            Some([b'\r', _, ..]) => {
+                self.size(self.line + 1, limits)?;
+                Err(bare())
+            }
             Some([b'\r'] | []) | None => {
                 self.size(bytes.len(), limits)?;
                 Ok(false)

@@ -167,7 +167,11 @@ fn a_decoder_that_is_done_takes_nothing_more() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 1000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        cases: 1000,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn row_080_any_bytes_get_one_answer_however_they_are_cut(
