@@ -162,3 +162,51 @@ fn write_whole(mut bytes: &[u8]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where the test that runs itself again tells itself to write.
+    const FOLDER: &str = "LOG_TEST_FOLDER";
+
+    /// What the second run does with its descriptor 2.
+    fn write_everywhere(folder: &Path) {
+        start();
+        generation(2);
+        this_is(Role::Worker, 7);
+        let log = folder.join("log");
+        to_file(&log).unwrap();
+        tracing::info!("first");
+        tracing::debug!("not shown");
+        std::fs::rename(&log, folder.join("log.1")).unwrap();
+        tracing::info!("second");
+        reopen().unwrap();
+        rustix::io::write(rustix::stdio::stderr(), b"from perl\n").unwrap();
+        to_command(&format!("cat > '{}'", folder.join("command").display())).unwrap();
+        tracing::info!("third");
+    }
+
+    #[test]
+    fn a_file_or_a_command_takes_the_place_of_standard_error() {
+        if let Some(folder) = std::env::var_os(FOLDER) {
+            return write_everywhere(Path::new(&folder));
+        }
+        let folder = std::env::temp_dir().join(format!("error-log-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let name = "log::tests::a_file_or_a_command_takes_the_place_of_standard_error";
+        let mut again = Command::new(std::env::current_exe().unwrap());
+        let again = again.args(["--exact", "--nocapture", name]).env(FOLDER, &folder);
+        // Its output ends when the last process that has it ends: the command, too, is then done.
+        let output = again.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let read = |name| std::fs::read_to_string(folder.join(name)).unwrap();
+        let moved = read("log.1");
+        assert_eq!(moved.lines().count(), 2, "{moved}");
+        let who = moved.lines().all(|line| line.contains(" INFO worker=7 gen=2 pid="));
+        assert!(who && moved.ends_with(" second\n"), "{moved}");
+        assert_eq!(read("log"), "from perl\n");
+        assert!(read("command").ends_with(" third\n"));
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}
