@@ -5,8 +5,8 @@
 //! implementations could read differently is refused: two readings of one length are how requests
 //! get smuggled.
 //!
-//! In reading order: how a head becomes values ([`head`], from [`scan`], [`target`] and
-//! [`policy`]), how long its body is ([`framing`], [`chunked`]), whether the connection may be kept
+//! In reading order: how a head becomes values ([`head`], from `scan`, `target` and
+//! `policy`), how long its body is ([`framing`], [`chunked`]), whether the connection may be kept
 //! ([`persist`]), how an answer leaves ([`response`], [`body`]), and what is said to a request that
 //! is not let through ([`refusal`]).
 #![warn(clippy::indexing_slicing)]
