@@ -1,0 +1,91 @@
+//! Connections that are held and say nothing.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+
+use crate::answer::{Progress, progress};
+
+/// How many requests are under way at a time: fewer than a backlog holds.
+const AT_A_TIME: usize = 100;
+
+/// Idle connections, each of which has made a request.
+pub struct Idle {
+    streams: Vec<TcpStream>,
+}
+
+impl Idle {
+    /// Opens `count` connections and makes one request on each.
+    ///
+    /// # Errors
+    ///
+    /// If one cannot be made or is not answered with 200 within 5 s.
+    pub fn open(address: SocketAddr, count: usize) -> anyhow::Result<Self> {
+        let mut idle = Self { streams: Vec::with_capacity(count) };
+        while idle.streams.len() < count {
+            let from = idle.streams.len();
+            for _ in from..count.min(from + AT_A_TIME) {
+                let stream = TcpStream::connect(address).context("one more connection")?;
+                stream.set_nodelay(true)?;
+                stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+                idle.streams.push(stream);
+            }
+            idle.ask(from)?;
+        }
+        Ok(idle)
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Makes a request on every one of them; gives the longest wait.
+    ///
+    /// # Errors
+    ///
+    /// If one of them is not answered with 200 within 5 s.
+    pub fn ask_all(&mut self) -> anyhow::Result<Duration> {
+        let mut longest = Duration::ZERO;
+        for from in (0..self.streams.len()).step_by(AT_A_TIME) {
+            longest = longest.max(self.ask(from)?);
+        }
+        Ok(longest)
+    }
+
+    fn ask(&mut self, from: usize) -> anyhow::Result<Duration> {
+        let asked = Instant::now();
+        let some = self.streams.iter_mut().enumerate().skip(from).take(AT_A_TIME);
+        let mut some: Vec<_> = some.collect();
+        for (index, stream) in &mut some {
+            stream.write_all(b"GET /idle HTTP/1.1\r\nHost: a\r\n\r\n").with_context(|| name(*index))?;
+        }
+        for (index, stream) in &mut some {
+            answer(stream).with_context(|| name(*index))?;
+        }
+        Ok(asked.elapsed())
+    }
+}
+
+fn name(index: usize) -> String {
+    format!("idle connection {index}")
+}
+
+fn answer(stream: &mut TcpStream) -> anyhow::Result<()> {
+    let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
+    loop {
+        match progress(&bytes) {
+            Progress::Whole { status: 200, .. } => return Ok(()),
+            Progress::Partial => {}
+            other => anyhow::bail!("answered {other:?}"),
+        }
+        match stream.read(&mut buffer) {
+            Ok(0) => anyhow::bail!("the server has closed it"),
+            Ok(count) => bytes.extend_from_slice(&buffer[..count]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error).context("waiting for an answer"),
+        }
+    }
+}
