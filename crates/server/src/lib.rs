@@ -4,6 +4,7 @@ pub mod config;
 pub mod http;
 pub mod listener;
 pub mod log;
+pub mod manager;
 pub mod os;
 pub mod ready;
 pub mod scoreboard;

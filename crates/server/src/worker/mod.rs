@@ -5,6 +5,7 @@
 //!
 //! Not here: forking, and what a process must do before and after ([`supervisor`](crate::supervisor)).
 
+mod access;
 pub mod app;
 mod cache;
 mod claim;
@@ -16,17 +17,18 @@ pub mod reply;
 mod serve;
 mod site;
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use tracing::{debug, error, info};
 
 use self::app::App;
 use self::cache::Cache;
-pub use self::site::Listener;
 use self::site::Site;
+pub(crate) use self::site::limits;
 use crate::channel::message::Message;
 use crate::config::{Config, exit};
+use crate::listener::Address;
 use crate::os::clock;
 use crate::os::signal::{self, Mask};
 use crate::scoreboard::State;
@@ -44,8 +46,8 @@ pub struct Birth<'a> {
     pub me: WorkerId,
     /// Its end of the pair that it shares with the manager.
     pub manager: OwnedFd,
-    /// The listeners' names, by number.
-    pub listeners: &'a [Listener],
+    /// What the listeners are called, by number.
+    pub addresses: &'a [Address],
     /// The signal mask to serve under.
     pub mask: &'a Mask,
 }
@@ -110,7 +112,7 @@ pub fn run(birth: Birth<'_>, app: &mut dyn App) -> i32 {
 
 impl<'a> Worker<'a> {
     fn new(birth: Birth<'a>) -> Self {
-        let Birth { config, shared, me, manager, listeners, .. } = birth;
+        let Birth { config, shared, me, manager, addresses, .. } = birth;
         let rows = usize::try_from(shared.table.len()).unwrap_or(usize::MAX);
         let chance = clock::now() ^ u64::from(std::process::id());
         let draw = |(least, most): (u32, u32)| {
@@ -122,7 +124,12 @@ impl<'a> Worker<'a> {
             me,
             manager,
             cache: Cache::new(rows),
-            site: Site::new(config, listeners, draw(config.max_readahead_reqs)),
+            site: Site::new(
+                config,
+                addresses,
+                draw(config.max_readahead_reqs),
+                shared.flags().reopened(),
+            ),
             budget: config.requests_per_worker.map(draw),
             jobs_had_their_turn: false,
             input: vec![0; read::MOST],
@@ -154,13 +161,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Sends a message to the manager. If it is dead, so is this generation: leave.
-    fn tell(
-        &self,
-        app: &mut dyn App,
-        message: &Message<'_>,
-        file: Option<std::os::fd::BorrowedFd<'_>>,
-    ) -> Turn {
-        use std::os::fd::AsFd;
+    fn tell(&self, app: &mut dyn App, message: &Message<'_>, file: Option<BorrowedFd<'_>>) -> Turn {
         match fetch::tell(app, self.manager.as_fd(), message, file) {
             Ok(()) => Turn::On,
             Err(fetch::TellError::Gone(why)) => {

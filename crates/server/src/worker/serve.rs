@@ -124,7 +124,7 @@ impl Worker<'_> {
     fn answer(&mut self, app: &mut dyn App, ripe: &Ripe<'_>, now: u64) -> Answered {
         let Ripe { id, row, head, .. } = *ripe;
         self.serving(State::Running, id, now);
-        self.site.refresh();
+        let second = self.site.refresh();
         self.site.look_at(row);
         let count = row.count_request();
         let config = self.site.config;
@@ -155,6 +155,8 @@ impl Worker<'_> {
         self.out = out;
         if !matches!(outcome, Outcome::Forked(_)) {
             self.shared.scoreboard.count_request(self.me);
+            let reopened = self.shared.flags().reopened();
+            self.site.access.line(reopened, row, head, &finished, second);
         }
         Answered { outcome, finished }
     }

@@ -2,21 +2,14 @@
 
 use std::net::IpAddr;
 
+use super::access;
 use super::app::{Local, Peer};
 use crate::config::{Config, Underscores};
 use crate::http::response::Common;
 use crate::http::{self, Limits, date};
+use crate::listener::Address;
 use crate::os::clock;
 use crate::table::Row;
-
-/// A listener, as requests that come through it are told of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listener {
-    /// Its name and port.
-    pub local: Local,
-    /// Whether it listens on every address, so that each connection's own is its name.
-    pub wildcard: bool,
-}
 
 /// What is the same for all requests, or nearly.
 #[derive(Debug)]
@@ -24,7 +17,9 @@ pub(crate) struct Site<'a> {
     pub(crate) config: &'a Config,
     pub(crate) limits: Limits,
     pub(crate) readahead: u32,
-    listeners: &'a [Listener],
+    pub(crate) access: access::Log,
+    /// By number: what it is called, and whether each connection has an address of its own.
+    listeners: Vec<(Local, bool)>,
     nowhere: Local,
     /// The last connection's own address, which the next one usually shares.
     own: Option<(IpAddr, Local)>,
@@ -48,12 +43,21 @@ pub(crate) fn limits(config: &Config) -> Limits {
 }
 
 impl<'a> Site<'a> {
-    pub(crate) fn new(config: &'a Config, listeners: &'a [Listener], readahead: u32) -> Self {
+    pub(crate) fn new(
+        config: &'a Config,
+        addresses: &[Address],
+        readahead: u32,
+        reopened: u32,
+    ) -> Self {
         Self {
             config,
             limits: limits(config),
             readahead,
-            listeners,
+            access: access::Log::open(config.access_log.as_deref(), reopened),
+            listeners: addresses
+                .iter()
+                .map(|at| (Local { name: at.name.clone(), port: at.port }, at.wildcard))
+                .collect(),
             nowhere: Local { name: "localhost".into(), port: 80 },
             own: None,
             second: 0,
@@ -89,8 +93,8 @@ impl<'a> Site<'a> {
     pub(crate) fn local(&self, row: &Row) -> &Local {
         let index = usize::try_from(row.listener()).unwrap_or(usize::MAX);
         match (self.listeners.get(index), &self.own) {
-            (Some(listener), Some((_, own))) if listener.wildcard => own,
-            (Some(listener), _) => &listener.local,
+            (Some((_, true)), Some((_, own))) => own,
+            (Some((local, _)), _) => local,
             (None, _) => &self.nowhere,
         }
     }

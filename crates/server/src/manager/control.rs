@@ -1,0 +1,104 @@
+//! What the supervisor orders, and what it is told.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use tracing::{error, info};
+
+use super::{Manager, STOP_SCAN, Turn};
+use crate::channel::control::{Order, Report};
+use crate::channel::message::End;
+use crate::config::exit;
+use crate::shared::Phase;
+use crate::table::Owner;
+
+impl Manager<'_> {
+    /// Obeys the orders that have come.
+    pub(super) fn take_orders(&mut self) -> Turn {
+        loop {
+            match Order::receive(self.control.as_fd()) {
+                Ok(Order::Born { worker, pid, socket }) => {
+                    info!(worker, pid, "born");
+                    if let Err(error) = self.poll.add_worker(worker, &socket) {
+                        error!(worker, "cannot listen to a worker: {error}");
+                    }
+                    self.workers.insert(worker, socket);
+                }
+                Ok(Order::Died(worker)) => self.recover(worker),
+                Ok(Order::Stop) => self.stop(),
+                Ok(Order::Fast) => self.stop_fast(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Turn::On,
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Turn::Leave(exit::STOPPED);
+                }
+                Err(error) => {
+                    error!("cannot receive an order: {error}");
+                    return Turn::Leave(exit::FAILED);
+                }
+            }
+        }
+    }
+
+    pub(super) fn report(&self, report: Report) {
+        if let Err(error) = report.send(self.control.as_fd()) {
+            error!(?report, "cannot report: {error}");
+        }
+    }
+
+    /// Accepts no more, ends what is idle, and finishes the rest.
+    fn stop(&mut self) {
+        info!("stopping");
+        self.shared.flags().enter(Phase::Stopping);
+        self.stop_accepting();
+        self.next_scan = self.now;
+    }
+
+    /// Ends what has become idle since the last look. When nothing is left, says so, once.
+    pub(super) fn end_idle(&mut self) {
+        if self.now >= self.next_scan {
+            self.next_scan = self.now + STOP_SCAN;
+            for (_, id) in self.idle() {
+                self.end_if_silent(id);
+            }
+            for id in self.desks.ids() {
+                self.end_if_unasked(id);
+            }
+        }
+        if self.desks.count() == 0 && !self.drained_said {
+            self.drained_said = true;
+            info!("drained");
+            self.report(Report::Drained);
+        }
+    }
+
+    /// Ends a connection that the manager reads and that has not begun a request.
+    fn end_if_unasked(&mut self, id: crate::table::ConnId) {
+        use super::desk::Stage;
+        let held = self.shared.table.row(id.slot).and_then(|row| row.owner(id.serial));
+        if let Some(connection) = self.desks.get(id)
+            && let Stage::Reading(reading) = &connection.stage
+            && reading.is_silent()
+            && held == Some(Owner::Held)
+        {
+            self.end(id, End::Linger);
+        }
+    }
+
+    /// Breaks everything off.
+    fn stop_fast(&mut self) {
+        self.stop();
+        for id in self.desks.ids() {
+            let Some(row) = self.shared.table.row(id.slot) else { continue };
+            match row.owner(id.serial) {
+                Some(Owner::Held) | None => {}
+                // The worker that serves it finds the row taken away, or the client gone.
+                Some(owner) => {
+                    if !row.change(id.serial, owner, Owner::Held) {
+                        continue;
+                    }
+                }
+            }
+            self.close(id, true);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Step 3 of a request: the job, to whichever worker is free.
+//!
+//! First the word, then the world: the row is Queued, then the job is sent, so that no worker finds
+//! it still Held. What the job socket has no room for goes back to Held and is tried again, in order.
+//! A job's bytes are kept until its row is Lent: a worker that dies with it in its hand has not begun.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use rustix::io::Errno;
+use tracing::error;
+
+use super::Manager;
+use super::desk::{Stage, Waiting};
+use super::poll::Interest;
+use crate::channel::job::Job;
+use crate::channel::message::End;
+use crate::table::{ConnId, Owner, next_job};
+
+enum Sent {
+    Yes,
+    Full,
+    /// It cannot be sent at all.
+    Never,
+}
+
+impl Manager<'_> {
+    /// A request is complete.
+    pub(super) fn enqueue(&mut self, id: ConnId, waiting: Waiting) {
+        let look = self.silence_deadline();
+        let Some(connection) = self.desks.get(id) else { return };
+        connection.stage = Stage::Job(Box::new(waiting));
+        self.set_deadline(id, look);
+        self.waiting.push_back(id);
+        self.lend_waiting();
+        if self.waiting.back() == Some(&id) {
+            // It has to wait: notice if the client goes meanwhile.
+            self.watch(id, Interest::Gone);
+        }
+    }
+
+    /// Sends what waits, as far as there is room.
+    pub(super) fn lend_waiting(&mut self) {
+        while !self.jobs_full
+            && let Some(id) = self.waiting.front().copied()
+        {
+            match self.lend(id, Owner::Held) {
+                Sent::Full => self.jobs_full = true,
+                Sent::Yes => {
+                    self.waiting.pop_front();
+                    self.sent.push_back(id);
+                }
+                Sent::Never => {
+                    self.waiting.pop_front();
+                }
+            }
+        }
+    }
+
+    /// Queues and sends one job, whose row is Held, or Queued under an older number.
+    fn lend(&mut self, id: ConnId, from: Owner) -> Sent {
+        let shared = self.shared;
+        let Some(row) = shared.table.row(id.slot) else { return Sent::Never };
+        let Some(connection) = self.desks.get(id) else { return Sent::Never };
+        let Stage::Job(waiting) = &connection.stage else { return Sent::Never };
+        let number = next_job(connection.lends);
+        connection.lends = number;
+        if !row.change(id.serial, from, Owner::Queued(number)) {
+            return Sent::Never; // a worker has it
+        }
+        let job = Job {
+            id,
+            number,
+            complete: waiting.complete,
+            head: &waiting.head,
+            body: &waiting.body,
+            file: waiting.file.as_ref().map(AsFd::as_fd),
+            rest: &waiting.rest,
+        };
+        shared.flags().job_sent();
+        let Err(error) = job.send(shared.jobs_in.as_fd(), connection.fd.as_fd()) else {
+            return Sent::Yes;
+        };
+        shared.flags().job_taken();
+        if !row.change(id.serial, Owner::Queued(number), Owner::Held) {
+            error!("connection {id} was lent by a job that could not be sent");
+            return Sent::Never;
+        }
+        let full = error.kind() == io::ErrorKind::WouldBlock
+            || Errno::from_io_error(&error) == Some(Errno::TOOMANYREFS);
+        if full {
+            return Sent::Full;
+        }
+        error!("connection {id} cannot be lent: {error}");
+        self.end(id, End::Reset);
+        Sent::Never
+    }
+
+    /// Drops the bytes of jobs that workers have taken.
+    pub(super) fn forget_taken(&mut self) {
+        while let Some(id) = self.sent.front().copied() {
+            let shared = self.shared;
+            let owner = shared.table.row(id.slot).and_then(|row| row.owner(id.serial));
+            if let Some(Owner::Queued(_)) = owner {
+                return;
+            }
+            self.sent.pop_front();
+            // Held: it is back already, and may be a job anew.
+            if let (Some(Owner::Lent { .. } | Owner::Watched), Some(connection)) =
+                (owner, self.desks.get(id))
+            {
+                connection.stage = Stage::Away;
+            }
+        }
+    }
+
+    /// Lends a Queued job once more after a death: the dead worker may have had it in its hand.
+    pub(super) fn lend_again(&mut self, id: ConnId, queued: Owner) {
+        match self.lend(id, queued) {
+            Sent::Yes => self.sent.push_back(id),
+            Sent::Full => {
+                self.jobs_full = true;
+                self.waiting.push_front(id);
+            }
+            Sent::Never => {}
+        }
+    }
+
+    /// The client of a job that nobody has taken has gone.
+    pub(super) fn withdraw(&mut self, id: ConnId) {
+        let shared = self.shared;
+        let Some(row) = shared.table.row(id.slot) else { return };
+        match row.owner(id.serial) {
+            Some(Owner::Held) => self.end(id, End::Gone),
+            Some(queued @ Owner::Queued(_)) if row.change(id.serial, queued, Owner::Held) => {
+                self.end(id, End::Gone);
+            }
+            _ => {}
+        }
+    }
+}

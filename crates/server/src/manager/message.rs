@@ -1,0 +1,137 @@
+//! What workers say: each message gives a connection away, and taking it moves the row to Held.
+//!
+//! Until then the row says whose it was, so neither a death nor a reused slot can lose or misplace
+//! the bytes. A message for a row that is not Lent to its sender is stale, and dropped.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use tracing::{debug, error};
+
+use super::Manager;
+use super::desk::{Draining, Stage};
+use super::expire::Window;
+use super::read::Reading;
+use crate::channel::control::Report;
+use crate::channel::message::{self, Drain, Message};
+use crate::channel::socket;
+use crate::table::{ConnId, Owner, WorkerId};
+
+/// How many messages of one worker are taken before others have their turn.
+const AT_ONCE: usize = 64;
+
+impl Manager<'_> {
+    /// Takes some messages of a worker.
+    pub(super) fn take_messages(&mut self, worker: WorkerId) {
+        for _ in 0..AT_ONCE {
+            if !self.take_message(worker) {
+                return;
+            }
+        }
+    }
+
+    /// Takes all that a dead worker has left.
+    pub(super) fn take_all_messages(&mut self, worker: WorkerId) {
+        while self.take_message(worker) {}
+    }
+
+    /// Takes one. `false`: there is none.
+    fn take_message(&mut self, worker: WorkerId) -> bool {
+        let Some(pair) = self.workers.get(&worker) else { return false };
+        let mut buffer = std::mem::take(&mut self.scratch);
+        buffer.resize(message::MOST, 0);
+        let got = socket::receive(pair.as_fd(), &mut buffer);
+        let more = match got {
+            Ok(got) if got.len == 0 => {
+                // Its death is the supervisor's to tell; until then there is nothing to hear.
+                self.poll.remove(pair.as_fd());
+                false
+            }
+            Ok(got) => {
+                let bytes = buffer.get(..got.len).unwrap_or_default();
+                match Message::parse(bytes) {
+                    Some(message) => self.obey(worker, message, got.descriptors),
+                    None => error!(worker, "a message that is none"),
+                }
+                true
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
+            Err(error) => {
+                error!(worker, "a message was lost: {error}");
+                error.kind() == io::ErrorKind::InvalidData
+            }
+        };
+        self.scratch = buffer;
+        more
+    }
+
+    fn obey(&mut self, worker: WorkerId, message: Message<'_>, files: Vec<OwnedFd>) {
+        match message {
+            Message::Ready => {
+                self.begin_accepting();
+                self.report(Report::Ready(worker));
+            }
+            Message::Fetch(id) => self.fetched(worker, id),
+            Message::Partial(id, bytes) => {
+                if self.take_back(worker, id) {
+                    self.go_on_reading(id, Reading::new(bytes.to_vec(), false));
+                }
+            }
+            Message::Drain(id, drain) => {
+                if self.take_back(worker, id) {
+                    let file = files.into_iter().next().map(File::from);
+                    self.begin_drain(id, &drain, file);
+                }
+            }
+            Message::Closed(id, end) => {
+                if self.take_back(worker, id) {
+                    self.end(id, end);
+                }
+            }
+        }
+    }
+
+    /// Lent to this worker becomes Held. `false`: the row has moved on.
+    fn take_back(&mut self, worker: WorkerId, id: ConnId) -> bool {
+        let Some(row) = self.shared.table.row(id.slot) else { return false };
+        match row.owner(id.serial) {
+            Some(lent @ Owner::Lent { worker: whose, .. }) if whose == worker => {
+                row.change(id.serial, lent, Owner::Held)
+            }
+            owner => {
+                debug!(connection = %id, worker, ?owner, "stale: dropped");
+                false
+            }
+        }
+    }
+
+    fn fetched(&mut self, worker: WorkerId, id: ConnId) {
+        let owner = self.shared.table.row(id.slot).and_then(|row| row.owner(id.serial));
+        let mine = matches!(owner, Some(Owner::Lent { worker: whose, .. }) if whose == worker);
+        let Some(pair) = self.workers.get(&worker) else { return };
+        let connection = self.desks.get(id).filter(|_| mine);
+        let fd = connection.as_ref().map(|connection| connection.fd.as_fd());
+        if let Err(error) = message::send_fetched(pair.as_fd(), id, fd) {
+            error!(worker, connection = %id, "cannot send a descriptor: {error}");
+        }
+    }
+
+    fn begin_drain(&mut self, id: ConnId, drain: &Drain<'_>, file: Option<File>) {
+        let draining = Draining {
+            first: drain.first.to_vec(),
+            file,
+            offset: drain.offset,
+            end: drain.offset.saturating_add(drain.length),
+            then: drain.then,
+            rest: drain.rest.to_vec(),
+            window: Window::begin(self.now),
+        };
+        let until = draining.window.until();
+        if let Some(connection) = self.desks.get(id) {
+            connection.stage = Stage::Draining(Box::new(draining));
+            self.set_deadline(id, until);
+            self.drain(id);
+        }
+    }
+}

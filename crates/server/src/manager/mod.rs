@@ -1,0 +1,183 @@
+//! The manager: one process, one thread, one event loop. Steps 1 to 3 and 10 of a request, and the
+//! recovery from deaths.
+//!
+//! It keeps a descriptor of every connection from accept to close and does whatever would make a
+//! worker wait: reading what has not come, draining what is not taken, lingering, and deciding when
+//! silence has lasted long enough. It runs no application and hosts no Perl.
+//!
+//! First the word, then the world: Queued, then send; Held, then touch. Nothing is closed unseen.
+
+mod accept;
+mod control;
+mod desk;
+mod drain;
+mod expire;
+mod lend;
+mod linger;
+mod message;
+mod patience;
+mod poll;
+mod read;
+mod recover;
+mod request;
+mod shed;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::os::fd::OwnedFd;
+
+use tracing::{error, info};
+
+use self::accept::Accepting;
+use self::desk::Desks;
+use self::expire::Expire;
+use self::poll::{Event, Poll};
+use crate::channel::job;
+use crate::config::{Config, exit};
+use crate::http::{Limits, date};
+use crate::listener::Listener;
+use crate::os::clock;
+use crate::shared::{Phase, Shared};
+use crate::table::{ConnId, WorkerId};
+
+/// Bytes of one read.
+const READ: usize = 64 * 1024;
+
+/// While stopping, how often to look for connections that have become idle, in milliseconds.
+const STOP_SCAN: u64 = 50;
+
+struct Manager<'a> {
+    config: &'a Config,
+    limits: Limits,
+    shared: &'a Shared,
+    control: OwnedFd,
+    listeners: Vec<Listener>,
+    poll: Poll,
+    accepting: Accepting,
+    desks: Desks,
+    expire: Expire,
+    /// The manager's ends of the workers' pairs.
+    workers: BTreeMap<WorkerId, OwnedFd>,
+    /// Complete requests that wait for room in the job socket, in the order of their completion.
+    waiting: VecDeque<ConnId>,
+    /// Jobs that were sent, in that order; their bytes go when their rows are Lent.
+    sent: VecDeque<ConnId>,
+    /// The job socket is full.
+    jobs_full: bool,
+    scratch: Vec<u8>,
+    /// Milliseconds of the monotonic clock, as of this turn of the loop.
+    now: u64,
+    next_scan: u64,
+    next_shed: u64,
+    drained_said: bool,
+}
+
+/// How a turn of the loop ended.
+enum Turn {
+    On,
+    Leave(i32),
+}
+
+/// Runs until the supervisor has gone, and returns the exit status.
+pub fn run(config: &Config, shared: &Shared, listeners: Vec<Listener>, control: OwnedFd) -> i32 {
+    match Manager::new(config, shared, listeners, control) {
+        Ok(mut manager) => {
+            info!("ready to read");
+            manager.serve()
+        }
+        Err(error) => {
+            error!("the manager cannot begin: {error}");
+            exit::FAILED
+        }
+    }
+}
+
+impl<'a> Manager<'a> {
+    fn new(
+        config: &'a Config,
+        shared: &'a Shared,
+        listeners: Vec<Listener>,
+        control: OwnedFd,
+    ) -> std::io::Result<Self> {
+        let poll = Poll::new(&control, shared)?;
+        let mut limits = crate::worker::limits(config);
+        limits.max_header_size = limits.max_header_size.min(job::MOST_OF_EACH);
+        Ok(Self {
+            config,
+            limits,
+            shared,
+            control,
+            listeners,
+            poll,
+            accepting: Accepting::NotYet,
+            desks: Desks::new(shared.table.len()),
+            expire: Expire::default(),
+            workers: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            sent: VecDeque::new(),
+            jobs_full: false,
+            scratch: vec![0; READ],
+            now: clock::now(),
+            next_scan: 0,
+            next_shed: 0,
+            drained_said: false,
+        })
+    }
+
+    /// The loop: the only place that asks the clock.
+    fn serve(&mut self) -> i32 {
+        let mut events = Vec::with_capacity(256);
+        loop {
+            let until = self.next_look();
+            let patience = until.map(|until| until.saturating_sub(clock::now()));
+            if let Err(error) = self.poll.wait(&mut events, patience) {
+                error!("the manager cannot wait: {error}");
+                return exit::FAILED;
+            }
+            self.now = clock::now();
+            for event in events.drain(..) {
+                if let Turn::Leave(status) = self.handle(event) {
+                    return status;
+                }
+            }
+            self.expire_due();
+            self.lend_waiting();
+            self.forget_taken();
+            self.shed_idle();
+            self.resume_accepting();
+            if self.stopping() {
+                self.end_idle();
+            }
+        }
+    }
+
+    fn handle(&mut self, event: Event) -> Turn {
+        match event {
+            Event::Control => return self.take_orders(),
+            Event::Lifeline => {
+                error!("the supervisor is dead");
+                return Turn::Leave(exit::FAILED);
+            }
+            Event::JobsHaveRoom => self.jobs_full = false,
+            Event::Listener(number) => self.accept(number),
+            Event::Worker(worker) => self.take_messages(worker),
+            Event::Connection(id) => self.connection_ready(id),
+        }
+        Turn::On
+    }
+
+    /// When the loop has to wake by itself.
+    fn next_look(&self) -> Option<u64> {
+        let deadline = self.expire.next();
+        let scan = self.stopping().then_some(self.next_scan);
+        [deadline, scan, self.accepting.until()].into_iter().flatten().min()
+    }
+
+    fn stopping(&self) -> bool {
+        self.shared.flags().phase() != Phase::Running
+    }
+
+    /// `Date`'s text, for an answer of ours.
+    fn date() -> String {
+        String::from_utf8_lossy(&date::imf_fixdate(clock::unix_seconds())).into_owned()
+    }
+}

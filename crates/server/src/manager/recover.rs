@@ -1,0 +1,63 @@
+//! What follows the death of a worker, decided from the table. It costs at most one answer.
+//!
+//! The order matters: messages first, because a connection in one of them is not the dead worker's
+//! any more; its number is free only when nothing of it is left.
+
+use tracing::{info, warn};
+
+use super::Manager;
+use crate::channel::control::Report;
+use crate::channel::message::End;
+use crate::http::refusal::Refusal;
+use crate::table::{ConnId, Owner, WorkerId};
+
+impl Manager<'_> {
+    /// Deals with what a dead worker has left behind.
+    pub(super) fn recover(&mut self, worker: WorkerId) {
+        self.take_all_messages(worker);
+        for id in self.desks.ids() {
+            self.recover_row(worker, id);
+        }
+        // A killed process may have taken a wake-up along: the others would sleep on.
+        self.shared.wake_one();
+        if let Some(pair) = self.workers.remove(&worker) {
+            use std::os::fd::AsFd;
+            self.poll.remove(pair.as_fd());
+        }
+        info!(worker, "buried");
+        self.report(Report::Buried(worker));
+    }
+
+    fn recover_row(&mut self, worker: WorkerId, id: ConnId) {
+        let Some(row) = self.shared.table.row(id.slot) else { return };
+        match row.owner(id.serial) {
+            Some(lent @ Owner::Lent { worker: whose, begun }) if whose == worker => {
+                if !row.change(id.serial, lent, Owner::Held) {
+                    return;
+                }
+                if begun {
+                    warn!(connection = %id, worker, "reset: its worker died in mid-answer");
+                    self.end(id, End::Reset);
+                } else {
+                    warn!(connection = %id, worker, "502: its worker died");
+                    self.refuse(id, &Refusal::new(502, "the worker died"));
+                }
+            }
+            Some(queued @ Owner::Queued(_)) => self.lend_again(id, queued),
+            Some(Owner::Watched) => self.arm_again(id),
+            _ => {}
+        }
+    }
+
+    /// The dead worker may have claimed the event and not the row.
+    fn arm_again(&mut self, id: ConnId) {
+        use std::os::fd::AsFd;
+        let ready = &self.shared.ready;
+        if let Some(connection) = self.desks.get(id)
+            && let Err(error) = ready.arm(connection.fd.as_fd(), id)
+        {
+            warn!(connection = %id, "cannot be armed: {error}");
+            self.end_if_silent(id);
+        }
+    }
+}

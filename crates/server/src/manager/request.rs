@@ -1,0 +1,118 @@
+//! Steps 2 and 3 between the socket and the pure part: bytes in, 100 Continue and refusals out.
+
+use std::os::fd::AsFd;
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
+use tracing::{debug, error};
+
+use super::Manager;
+use super::desk::Stage;
+use super::poll::Interest;
+use super::read::{Reading, Rules, Step};
+use crate::channel::job;
+use crate::channel::message::End;
+use crate::http::refusal::Refusal;
+use crate::table::{ConnId, Owner};
+
+impl Manager<'_> {
+    /// Something has happened on a connection that the manager waits for.
+    pub(super) fn connection_ready(&mut self, id: ConnId) {
+        let owner = self.shared.table.row(id.slot).and_then(|row| row.owner(id.serial));
+        let Some(connection) = self.desks.get(id) else { return };
+        match (&connection.stage, owner) {
+            (Stage::Job(_), _) => self.withdraw(id),
+            (Stage::Reading(_), Some(Owner::Held)) => self.read(id),
+            (Stage::Draining(_), Some(Owner::Held)) => self.drain(id),
+            (Stage::Lingering(_), Some(Owner::Held)) => self.linger(id),
+            _ => {} // it is somebody else's now
+        }
+    }
+
+    /// One read of a connection whose row is Held.
+    pub(super) fn read(&mut self, id: ConnId) {
+        let Some(connection) = self.desks.get(id) else { return };
+        let Stage::Reading(reading) = &mut connection.stage else { return };
+        match recv(&connection.fd, &mut self.scratch[..super::READ], RecvFlags::DONTWAIT) {
+            Ok((0, _)) if reading.cut_short() => {
+                self.refuse(id, &Refusal::new(400, "the request ends before it is complete"));
+            }
+            Ok((0, _)) => self.end(id, End::Gone),
+            Ok((n, _)) => {
+                let began = reading.is_silent() && !reading.first;
+                reading.push(self.scratch.get(..n).unwrap_or_default());
+                if began {
+                    self.set_deadline(id, self.header_deadline());
+                }
+                self.step(id);
+            }
+            Err(Errno::AGAIN | Errno::INTR) => self.watch(id, Interest::Read),
+            Err(_) => self.end(id, End::Gone),
+        }
+    }
+
+    /// The manager's turn with a connection that was a worker's, or that was drained.
+    pub(super) fn go_on_reading(&mut self, id: ConnId, reading: Reading) {
+        let silent = reading.is_silent();
+        let until = if silent { self.silence_deadline() } else { self.header_deadline() };
+        let Some(connection) = self.desks.get(id) else { return };
+        connection.stage = Stage::Reading(Box::new(reading));
+        self.set_deadline(id, until);
+        if silent { self.read(id) } else { self.step(id) }
+    }
+
+    /// Looks whether the request is complete, and sees to it.
+    fn step(&mut self, id: ConnId) {
+        let rules = Rules {
+            limits: &self.limits,
+            body_buffer_size: self.config.body_buffer_size.min(job::MOST_OF_EACH),
+            spool_dir: &self.config.spool_dir,
+        };
+        let now = self.now;
+        let Some(connection) = self.desks.get(id) else { return };
+        let Stage::Reading(reading) = &mut connection.stage else { return };
+        let step = reading.step(&rules, now);
+        let body_until = reading.window().map(|window| window.until());
+        match step {
+            Step::Complete(waiting) => return self.enqueue(id, waiting),
+            Step::Refuse(refusal) => return self.refuse(id, &refusal),
+            Step::Fail(refusal, why) => {
+                let dir = self.config.spool_dir.display();
+                error!("cannot store a body in {dir} (spool-dir): {why}");
+                return self.refuse(id, &refusal);
+            }
+            Step::Continue => {
+                let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+                // A client that cannot take 25 bytes will not send its body either, and times out.
+                let _ = send(&connection.fd, b"HTTP/1.1 100 Continue\r\n\r\n", flags);
+            }
+            Step::More => {}
+        }
+        if let Some(until) = body_until {
+            self.set_deadline(id, until);
+        }
+        self.watch(id, Interest::Read);
+    }
+
+    /// Answers a request that is not let through, and ends the connection.
+    pub(super) fn refuse(&mut self, id: ConnId, refusal: &Refusal) {
+        debug!(connection = %id, status = refusal.status, "refused: {}", refusal.why);
+        let Some(connection) = self.desks.get(id) else { return };
+        let server = self.config.server_software.as_deref();
+        let bytes = refusal.render(&Self::date(), server);
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        // Nothing was written to this client for a while: it has room, or has gone.
+        let _ = send(connection.fd.as_fd(), &bytes, flags);
+        self.end(id, End::Linger);
+    }
+
+    /// Waits for one thing to happen on a connection.
+    pub(super) fn watch(&mut self, id: ConnId, interest: Interest) {
+        let Some(connection) = self.desks.get(id) else { return };
+        let fd = &connection.fd;
+        if let Err(error) = self.poll.watch(fd, id, &mut connection.polled, interest) {
+            error!(connection = %id, "cannot wait for a client: {error}");
+            self.end(id, End::Reset);
+        }
+    }
+}
