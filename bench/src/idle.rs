@@ -60,7 +60,9 @@ impl Idle {
         let some = self.streams.iter_mut().enumerate().skip(from).take(AT_A_TIME);
         let mut some: Vec<_> = some.collect();
         for (index, stream) in &mut some {
-            stream.write_all(b"GET /idle HTTP/1.1\r\nHost: a\r\n\r\n").with_context(|| name(*index))?;
+            stream
+                .write_all(b"GET /idle HTTP/1.1\r\nHost: a\r\n\r\n")
+                .with_context(|| name(*index))?;
         }
         for (index, stream) in &mut some {
             answer(stream).with_context(|| name(*index))?;

@@ -18,7 +18,11 @@ fn main() -> anyhow::Result<()> {
 
 fn command() -> Command {
     let number = |name: &'static str, default: &'static str, help: &'static str| {
-        Arg::new(name).long(name).default_value(default).value_parser(value_parser!(usize)).help(help)
+        Arg::new(name)
+            .long(name)
+            .default_value(default)
+            .value_parser(value_parser!(usize))
+            .help(help)
     };
     let keepalive = Command::new("keepalive")
         .about("Every kept connection makes its own requests, one after the other")

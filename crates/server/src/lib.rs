@@ -10,6 +10,7 @@ pub mod ready;
 pub mod scoreboard;
 pub mod shared;
 pub mod spool;
+mod steps;
 pub mod supervisor;
 pub mod table;
 pub mod worker;

@@ -115,6 +115,17 @@ impl<'a> Message<'a> {
         socket::send(socket, &parts, file.as_slice())
     }
 
+    /// What it is called, in logs and tests.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Fetch(_) => "fetch",
+            Self::Partial(..) => "partial",
+            Self::Drain(..) => "drain",
+            Self::Closed(..) => "closed",
+        }
+    }
+
     /// Reads one. `None` if it is none of ours.
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
         let mut reader = Reader(bytes);

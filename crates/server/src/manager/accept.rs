@@ -17,6 +17,7 @@ use super::desk::{Connection, Stage};
 use super::expire::Deadline;
 use super::read::Reading;
 use crate::ready;
+use crate::steps::step;
 use crate::table::{ConnId, Newcomer};
 
 /// How many are accepted before others have their turn.
@@ -159,6 +160,7 @@ impl Manager<'_> {
             lends: 0,
             stage: Stage::Reading(Box::new(Reading::new(Vec::new(), true))),
         });
+        step("accept");
         self.set_deadline(id, self.header_deadline());
         self.read(id);
         Ok(())

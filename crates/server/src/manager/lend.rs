@@ -15,6 +15,7 @@ use super::desk::{Stage, Waiting};
 use super::poll::Interest;
 use crate::channel::job::Job;
 use crate::channel::message::End;
+use crate::steps::step;
 use crate::table::{ConnId, Owner, next_job};
 
 enum Sent {
@@ -68,6 +69,7 @@ impl Manager<'_> {
         if !row.change(id.serial, from, Owner::Queued(number)) {
             return Sent::Never; // a worker has it
         }
+        step("queue");
         let job = Job {
             id,
             number,
@@ -79,6 +81,7 @@ impl Manager<'_> {
         };
         shared.flags().job_sent();
         let Err(error) = job.send(shared.jobs_in.as_fd(), connection.fd.as_fd()) else {
+            step("send");
             return Sent::Yes;
         };
         shared.flags().job_taken();

@@ -16,6 +16,7 @@ use super::read::Reading;
 use crate::channel::control::Report;
 use crate::channel::message::{self, Drain, Message};
 use crate::channel::socket;
+use crate::steps::step;
 use crate::table::{ConnId, Owner, WorkerId};
 
 /// How many messages of one worker are taken before others have their turn.
@@ -51,7 +52,10 @@ impl Manager<'_> {
             Ok(got) => {
                 let bytes = buffer.get(..got.len).unwrap_or_default();
                 match Message::parse(bytes) {
-                    Some(message) => self.obey(worker, message, got.descriptors),
+                    Some(message) => {
+                        step("take");
+                        self.obey(worker, message, got.descriptors);
+                    }
                     None => error!(worker, "a message that is none"),
                 }
                 true

@@ -9,15 +9,18 @@ use super::Manager;
 use crate::channel::control::Report;
 use crate::channel::message::End;
 use crate::http::refusal::Refusal;
+use crate::steps::step;
 use crate::table::{ConnId, Owner, WorkerId};
 
 impl Manager<'_> {
     /// Deals with what a dead worker has left behind.
     pub(super) fn recover(&mut self, worker: WorkerId) {
         self.take_all_messages(worker);
+        step("messages");
         for id in self.desks.ids() {
             self.recover_row(worker, id);
         }
+        step("recover");
         // A killed process may have taken a wake-up along: the others would sleep on.
         self.shared.wake_one();
         if let Some(pair) = self.workers.remove(&worker) {

@@ -27,6 +27,7 @@ use crate::channel::message::{End, Message};
 use crate::config::exit;
 use crate::ready::Event;
 use crate::scoreboard::State;
+use crate::steps::step;
 use crate::table::{ConnId, Owner, Row};
 
 impl Worker<'_> {
@@ -48,7 +49,10 @@ impl Worker<'_> {
                 Turn::On
             }
             Claimed::Event(bits) => match Event::from_bits(bits) {
-                Event::Connection(id) => self.claim_connection(app, id),
+                Event::Connection(id) => {
+                    step("event");
+                    self.claim_connection(app, id)
+                }
                 Event::Jobs => {
                     self.jobs_had_their_turn = true;
                     self.take_job(app).unwrap_or(Turn::On)
@@ -67,6 +71,7 @@ impl Worker<'_> {
         let mut buffer = std::mem::take(&mut self.job);
         let turn = match job::receive(self.shared.jobs_out.as_fd(), &mut buffer) {
             Ok(taken) => {
+                step("receive");
                 self.shared.flags().job_taken();
                 Some(self.claim_job(app, taken))
             }
@@ -92,6 +97,7 @@ impl Worker<'_> {
         if !row.change(job.id.serial, Owner::Queued(job.number), Owner::lent(self.me)) {
             return Turn::On;
         }
+        step("claim-job");
         if self.cache.get(job.id).is_none() {
             self.cache.put(job.id, client);
         }
@@ -105,6 +111,7 @@ impl Worker<'_> {
             self.forget_if_over(id, row);
             return Turn::On;
         }
+        step("claim-event");
         if self.cache.get(id).is_none() {
             match fetch::fetch(app, self.manager.as_fd(), &mut self.cache, id) {
                 Ok(()) => {}
@@ -128,7 +135,10 @@ impl Worker<'_> {
         let Some(client) = self.cache.get(id) else { return Turn::On };
         let mut input = std::mem::take(&mut self.input);
         let turn = match read::once(client, &mut input) {
-            Got::Bytes(n) => self.serve(app, id, row, input.get(..n).unwrap_or_default()),
+            Got::Bytes(n) => {
+                step("read");
+                self.serve(app, id, row, input.get(..n).unwrap_or_default())
+            }
             Got::Nothing => self.watch(app, id, row),
             Got::End => self.closed(app, id, End::Gone),
         };

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use super::app::{App, Interest, Waited};
 use super::cache::Cache;
 use crate::channel::message::{self, Message};
+use crate::steps::step;
 use crate::table::ConnId;
 
 /// Why a claimed connection has no descriptor here.
@@ -36,6 +37,7 @@ pub(crate) fn fetch(
     id: ConnId,
 ) -> Result<(), FetchError> {
     tell(app, manager, &Message::Fetch(id), None).map_err(|why| why.about(id))?;
+    step("wait");
     loop {
         match message::receive_fetched(manager) {
             // An answer to a question that this worker has stopped asking is dropped.
@@ -43,6 +45,7 @@ pub(crate) fn fetch(
             Ok((_, None)) => return Err(FetchError::Closed(id)),
             Ok((_, Some(fd))) => {
                 cache.put(id, fd);
+                step("fetched");
                 return Ok(());
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -85,7 +88,10 @@ pub(crate) fn tell(
 ) -> Result<(), TellError> {
     loop {
         match message.send(manager, file) {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                step(message.name());
+                return Ok(());
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 if let Waited::Exit(status) = app.wait(manager.as_fd(), Interest::Writable, None) {
                     return Err(TellError::Exit(status));

@@ -11,6 +11,7 @@ mod cache;
 mod claim;
 mod fetch;
 mod outlet;
+pub mod plain;
 mod read;
 mod release;
 pub mod reply;

@@ -15,6 +15,7 @@ use tracing::{error, warn};
 
 use super::reply::Pace;
 use crate::spool::Spool;
+use crate::steps::step;
 use crate::table::{ConnId, Owner, Row, WorkerId};
 
 /// What the socket has not taken yet.
@@ -104,6 +105,7 @@ impl<'a> Outlet<'a> {
         if !self.to.row.change(self.to.id.serial, Owner::lent(self.to.worker), begun) {
             (self.lost, self.gone) = (true, true);
         }
+        step("begin");
     }
 
     /// Whether a live answer is so far ahead that it has to wait, after another try.

@@ -15,6 +15,7 @@ use crate::channel::message::{Drain, End, Message};
 use crate::os::clock;
 use crate::scoreboard::State;
 use crate::spool::Spool;
+use crate::steps::step;
 use crate::table::{ConnId, Owner, Row};
 
 impl Worker<'_> {
@@ -82,7 +83,9 @@ impl Worker<'_> {
     /// Clears *begun*: no byte of the next answer has left.
     fn begin_again(&self, id: ConnId, row: &Row) -> bool {
         let begun = Owner::Lent { worker: self.me, begun: true };
-        row.change(id.serial, begun, Owner::lent(self.me))
+        let again = row.change(id.serial, begun, Owner::lent(self.me));
+        step("more");
+        again
     }
 
     /// Makes the row Watched, and arms it.
@@ -98,8 +101,10 @@ impl Worker<'_> {
         {
             return Turn::On;
         }
+        step("watch");
         let Some(client) = self.cache.get(id) else { return Turn::On };
         if self.shared.ready.arm(client, id).is_ok() {
+            step("arm");
             return Turn::On;
         }
         // It cannot be armed from here. If it is still nobody's, the manager has to read it.

@@ -20,6 +20,7 @@ use crate::http::refusal::Refusal;
 use crate::os::clock;
 use crate::scoreboard::State;
 use crate::shared::Phase;
+use crate::steps::step;
 use crate::table::{ConnId, Row};
 
 /// A complete request on its way to the application.
@@ -149,6 +150,7 @@ impl Worker<'_> {
                     queue_time: ripe.queue_time,
                 };
                 let outcome = call(app, &request, &mut reply);
+                step("reply");
                 (outcome, reply.finish())
             }
         };
