@@ -2,6 +2,7 @@
 pub mod channel;
 pub mod config;
 pub mod http;
+mod limits;
 pub mod listener;
 pub mod log;
 pub mod manager;

@@ -31,9 +31,9 @@ use self::accept::Accepting;
 use self::desk::Desks;
 use self::expire::Expire;
 use self::poll::{Event, Poll};
-use crate::channel::job;
 use crate::config::{Config, exit};
 use crate::http::{Limits, date};
+use crate::limits::limits;
 use crate::listener::Listener;
 use crate::os::clock;
 use crate::shared::{Phase, Shared};
@@ -99,11 +99,9 @@ impl<'a> Manager<'a> {
         control: OwnedFd,
     ) -> std::io::Result<Self> {
         let poll = Poll::new(&control, shared)?;
-        let mut limits = crate::worker::limits(config);
-        limits.max_header_size = limits.max_header_size.min(job::MOST_OF_EACH);
         Ok(Self {
             config,
-            limits,
+            limits: limits(config),
             shared,
             control,
             listeners,

@@ -26,7 +26,6 @@ use tracing::{debug, error, info};
 use self::app::App;
 use self::cache::Cache;
 use self::site::Site;
-pub(crate) use self::site::limits;
 use crate::channel::message::Message;
 use crate::config::{Config, exit};
 use crate::listener::Address;

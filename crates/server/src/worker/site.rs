@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use super::access;
 use super::app::{Local, Peer};
-use crate::config::{Config, Underscores};
+use crate::config::Config;
 use crate::http::response::Common;
-use crate::http::{self, Limits, date};
+use crate::http::{Limits, date};
+use crate::limits::limits;
 use crate::listener::Address;
 use crate::os::clock;
 use crate::table::Row;
@@ -25,21 +26,6 @@ pub(crate) struct Site<'a> {
     own: Option<(IpAddr, Local)>,
     second: u64,
     date: String,
-}
-
-/// The limits of the wire, out of the configuration.
-pub(crate) fn limits(config: &Config) -> Limits {
-    Limits {
-        max_request_line: config.max_request_line,
-        max_header_size: config.max_header_size,
-        max_header_count: config.max_header_count,
-        max_body_size: config.max_body_size,
-        underscores: match config.underscores {
-            Underscores::Drop => http::Underscores::Drop,
-            Underscores::Reject => http::Underscores::Reject,
-            Underscores::Allow => http::Underscores::Allow,
-        },
-    }
 }
 
 impl<'a> Site<'a> {
