@@ -40,8 +40,7 @@ impl Manager<'_> {
     /// Takes one. `false`: there is none.
     fn take_message(&mut self, worker: WorkerId) -> bool {
         let Some(pair) = self.workers.get(&worker) else { return false };
-        let mut buffer = std::mem::take(&mut self.scratch);
-        buffer.resize(message::MOST, 0);
+        let mut buffer = std::mem::take(&mut self.mail);
         let got = socket::receive(pair.as_fd(), &mut buffer);
         let more = match got {
             Ok(got) if got.len == 0 => {
@@ -66,7 +65,7 @@ impl Manager<'_> {
                 error.kind() == io::ErrorKind::InvalidData
             }
         };
-        self.scratch = buffer;
+        self.mail = buffer;
         more
     }
 

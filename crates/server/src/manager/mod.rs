@@ -63,7 +63,10 @@ struct Manager<'a> {
     sent: VecDeque<ConnId>,
     /// The job socket is full.
     jobs_full: bool,
+    /// What one read brings.
     scratch: Vec<u8>,
+    /// What one message brings.
+    mail: Vec<u8>,
     /// Milliseconds of the monotonic clock, as of this turn of the loop.
     now: u64,
     next_scan: u64,
@@ -114,6 +117,7 @@ impl<'a> Manager<'a> {
             sent: VecDeque::new(),
             jobs_full: false,
             scratch: vec![0; READ],
+            mail: vec![0; crate::channel::message::MOST],
             now: clock::now(),
             next_scan: 0,
             next_shed: 0,

@@ -141,7 +141,10 @@ impl Reading {
                 (n, *left == 0)
             }
             Due::Chunks(chunked) => {
-                let fed = chunked.feed(&self.input, &mut body.memory).map_err(Failed::Refused)?;
+                let fed = chunked.feed(&self.input, &mut body.memory).map_err(|mut refusal| {
+                    refusal.head_only = body.head.starts_with(b"HEAD ");
+                    Failed::Refused(refusal)
+                })?;
                 (fed.used, fed.done)
             }
         };

@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
-use tracing::{debug, error};
+use tracing::{debug, error, warn};
 
 use super::Manager;
 use super::desk::Stage;
@@ -12,7 +12,7 @@ use super::poll::Interest;
 use super::read::{Reading, Rules, Step};
 use crate::channel::job;
 use crate::channel::message::End;
-use crate::http::refusal::Refusal;
+use crate::http::{self, refusal::Refusal};
 use crate::table::{ConnId, Owner};
 
 impl Manager<'_> {
@@ -33,7 +33,7 @@ impl Manager<'_> {
     pub(super) fn read(&mut self, id: ConnId) {
         let Some(connection) = self.desks.get(id) else { return };
         let Stage::Reading(reading) = &mut connection.stage else { return };
-        match recv(&connection.fd, &mut self.scratch[..super::READ], RecvFlags::DONTWAIT) {
+        match recv(&connection.fd, &mut self.scratch[..], RecvFlags::DONTWAIT) {
             Ok((0, _)) if reading.cut_short() => {
                 self.refuse(id, &Refusal::new(400, "the request ends before it is complete"));
             }
@@ -97,6 +97,12 @@ impl Manager<'_> {
     /// Answers a request that is not let through, and ends the connection.
     pub(super) fn refuse(&mut self, id: ConnId, refusal: &Refusal) {
         debug!(connection = %id, status = refusal.status, "refused: {}", refusal.why);
+        if refusal.why == http::head::TLS {
+            let number = self.shared.table.row(id.slot).map_or(u32::MAX, |row| row.listener());
+            let listener = usize::try_from(number).ok().and_then(|n| self.listeners.get(n));
+            let address = listener.map_or("", |listener| &listener.address.shown);
+            warn!(address, "a client spoke TLS to a listener that speaks plain HTTP");
+        }
         let Some(connection) = self.desks.get(id) else { return };
         let server = self.config.server_software.as_deref();
         let bytes = refusal.render(&Self::date(), server);

@@ -82,6 +82,11 @@ impl<'a> Outlet<'a> {
         self.to.client
     }
 
+    /// Whether a byte may have left.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
     /// Whether nothing that is written arrives any more.
     pub(crate) fn has_gone(&self) -> bool {
         self.gone

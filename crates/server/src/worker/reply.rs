@@ -17,7 +17,7 @@ use tracing::warn;
 use super::outlet::{Outlet, Unsent};
 use crate::http::head::Field;
 use crate::http::persist::Asked;
-use crate::http::response::{self, BodyOut, Common, HeadError, Length};
+use crate::http::response::{self, BadBody, BodyOut, Common, HeadError, Length};
 
 /// How the body of an answer in pieces comes into being.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -263,9 +263,12 @@ impl<'a> Reply<'a> {
             }
             let part = part.get(..GATHER).unwrap_or(part);
             taken += part.len();
-            let Ok(framed) = body.piece(part) else {
-                self.break_off();
-                return Wrote::Gone;
+            let framed = match body.piece(part) {
+                Ok(framed) => framed,
+                Err(error) => {
+                    self.spoil(error);
+                    return Wrote::Gone;
+                }
             };
             self.bytes += u64::try_from(framed.data.len()).unwrap_or(0);
             let parts = [framed.before(), &framed.data[..], framed.after];
@@ -301,14 +304,21 @@ impl<'a> Reply<'a> {
                 self.outlet.put(&[self.out], pace);
                 self.state = State::Ended { keep };
             }
-            Err(error) => {
-                // What there is of it may leave; its end says that it is not whole.
-                warn!("{error}");
-                self.flush();
-                self.state = State::Broken;
-            }
+            Err(error) => self.spoil(error),
         }
         self.out.clear();
+    }
+
+    /// The body is not what its head says. Nothing has left: then there is no answer yet. Else what
+    /// there is of it may leave; its end says that it is not whole.
+    fn spoil(&mut self, error: BadBody) {
+        warn!("{error}");
+        if error == BadBody::NotChunked && !self.outlet.has_begun() {
+            self.out.clear();
+            self.state = State::Fresh;
+        } else {
+            self.break_off();
+        }
     }
 
     /// Breaks the answer off: the connection is reset, so that it cannot look whole.

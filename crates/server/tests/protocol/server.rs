@@ -1,0 +1,193 @@
+//! A server under test: started, listened to, and ended with everything it began.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::client::Client;
+use crate::site;
+
+/// Nothing that is waited for takes longer.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(15);
+
+type Lines = Arc<(Mutex<Vec<String>>, Condvar)>;
+
+pub(crate) struct Server {
+    child: Child,
+    lines: Lines,
+    ran: PathBuf,
+    die_once: PathBuf,
+    pub(crate) address: SocketAddr,
+}
+
+impl Server {
+    pub(crate) fn start(options: &[&str]) -> Self {
+        Self::start_to_die(options, "")
+    }
+
+    /// One process of it is killed at this step, once.
+    pub(crate) fn start_to_die(options: &[&str], step: &str) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let file = |what: &str| {
+            std::env::temp_dir().join(format!("protocol-{}-{number}.{what}", std::process::id()))
+        };
+        let (ran, die_once) = (file("ran"), file("die"));
+        fs::write(&die_once, "").unwrap();
+        let options = [&["listen=127.0.0.1:0"][..], options].concat().join("\n");
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .env(site::MARK, options)
+            .env(site::RAN, &ran)
+            .env("MONOCEROS_DIE_AT", step)
+            .env("MONOCEROS_DIE_ONCE", &die_once)
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let lines = listen(child.stderr.take().unwrap());
+        let nowhere = "127.0.0.1:1".parse().unwrap();
+        let mut server = Self { child, lines, ran, die_once, address: nowhere };
+        let ready = server.wait_for("address=");
+        let address = ready.split("address=").nth(1).unwrap();
+        server.address = address.split_whitespace().next().unwrap().parse().unwrap();
+        server
+    }
+
+    /// Waits for a line of the log.
+    pub(crate) fn wait_for(&self, what: &str) -> String {
+        self.wait_for_nth(what, 1)
+    }
+
+    /// Waits until so many lines have it, and returns the last.
+    pub(crate) fn wait_for_nth(&self, what: &str, n: usize) -> String {
+        let (lines, more) = &*self.lines;
+        let until = Instant::now() + DEADLINE;
+        let mut now = lines.lock().unwrap();
+        loop {
+            if let Some(line) = now.iter().filter(|line| line.contains(what)).nth(n - 1) {
+                return line.clone();
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "no {n} lines with {what:?} in the log");
+            now = more.wait_timeout(now, left).unwrap().0;
+        }
+    }
+
+    pub(crate) fn connect(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    /// A worker's process.
+    pub(crate) fn some_worker(&self) -> Pid {
+        pid(&self.connect().get("/pid"))
+    }
+
+    pub(crate) fn manager(&self) -> Pid {
+        let line = self.wait_for("ready to read");
+        pid(line.split("pid=").nth(1).unwrap().split_whitespace().next().unwrap())
+    }
+
+    pub(crate) fn supervisor(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Whether the process that was to die at a step has reached it.
+    pub(crate) fn has_died(&self) -> bool {
+        !self.die_once.exists()
+    }
+
+    /// Whether the application has begun to run this.
+    pub(crate) fn has_run(&self, path: &str) -> bool {
+        fs::read_to_string(&self.ran).unwrap_or_default().lines().any(|line| line == path)
+    }
+
+    /// No request was run twice.
+    pub(crate) fn assert_once(&self) {
+        let ran = fs::read_to_string(&self.ran).unwrap_or_default();
+        let mut numbered: Vec<&str> = ran.lines().filter(|line| line.starts_with("/n/")).collect();
+        let count = numbered.len();
+        numbered.sort_unstable();
+        numbered.dedup();
+        assert_eq!(numbered.len(), count, "a request was run twice");
+    }
+
+    /// The processes that the server has begun and that have not ended.
+    pub(crate) fn family(&self) -> Vec<Pid> {
+        let group = self.supervisor().as_raw_nonzero().get();
+        let mut family = Vec::new();
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let Ok(number) = entry.file_name().to_string_lossy().parse::<i32>() else { continue };
+            let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+            let behind: Vec<&str> =
+                stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+            if behind.first() != Some(&"Z") && behind.get(2) == Some(&group.to_string().as_str()) {
+                family.extend(Pid::from_raw(number));
+            }
+        }
+        family
+    }
+
+    /// Sends TERM, and expects everything to end well.
+    pub(crate) fn stop(mut self) {
+        kill_process(self.supervisor(), Signal::TERM).unwrap();
+        let status = self.child.wait().unwrap();
+        assert_eq!(status.code(), Some(0), "the exit status of a stopped server");
+        self.assert_nobody_left();
+    }
+
+    /// Waits until no process of the server is left.
+    pub(crate) fn assert_nobody_left(&mut self) {
+        let _ = self.child.wait();
+        until("nobody of the server is left", || self.family().is_empty());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let (lines, _) = &*self.lines;
+            eprintln!("--- the server's log:");
+            lines.lock().unwrap().iter().for_each(|line| eprintln!("{line}"));
+        }
+        for pid in self.family() {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        let _ = self.child.wait();
+        let remove = |path: &Path| fs::remove_file(path);
+        let _ = (remove(&self.ran), remove(&self.die_once));
+    }
+}
+
+fn pid(text: &str) -> Pid {
+    Pid::from_raw(text.trim().parse().unwrap()).unwrap()
+}
+
+/// Waits for a state that nobody announces.
+pub(crate) fn until(what: &str, mut is: impl FnMut() -> bool) {
+    let until = Instant::now() + DEADLINE;
+    while !is() {
+        assert!(Instant::now() < until, "not in time: {what}");
+        thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+fn listen(stderr: impl std::io::Read + Send + 'static) -> Lines {
+    let lines = Lines::default();
+    let theirs = lines.clone();
+    thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            theirs.0.lock().unwrap().push(line);
+            theirs.1.notify_all();
+        }
+    });
+    lines
+}

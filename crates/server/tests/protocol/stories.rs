@@ -1,0 +1,263 @@
+//! What happens between clients and the server, told one story each.
+
+use std::thread;
+
+use rustix::process::{Signal, kill_process};
+
+use crate::client::{Client, Seen, load, request};
+use crate::server::{Server, until};
+use crate::site;
+
+type Story = (String, Box<dyn FnOnce() + std::panic::UnwindSafe>);
+
+/// The steps of a worker, and those of the manager, in the order of the protocol.
+const WORKER_STEPS: [&str; 16] = [
+    "receive",
+    "claim-job",
+    "event",
+    "claim-event",
+    "fetch",
+    "wait",
+    "fetched",
+    "read",
+    "begin",
+    "reply",
+    "watch",
+    "arm",
+    "more",
+    "partial",
+    "drain",
+    "closed",
+];
+const MANAGER_STEPS: [&str; 6] = ["accept", "queue", "send", "take", "messages", "recover"];
+
+pub(crate) fn all() -> Vec<Story> {
+    let told: [(&str, fn()); 11] = [
+        ("a_kept_connection_is_served_by_any_worker", a_kept_connection_is_served_by_any_worker),
+        ("requests_in_pieces_hold_no_worker", requests_in_pieces_hold_no_worker),
+        ("pipelined_requests_are_answered_in_order", pipelined_requests_are_answered_in_order),
+        ("a_large_body_arrives_whole", a_large_body_arrives_whole),
+        ("a_slow_reader_holds_no_worker", a_slow_reader_holds_no_worker),
+        ("a_stream_is_chunked", a_stream_is_chunked),
+        ("a_silent_connection_is_closed_and_one_that_spoke_is_not", silence),
+        ("a_worker_that_dies_before_its_answer_costs_a_502", death_before_the_answer),
+        ("a_worker_that_dies_in_its_answer_costs_a_reset", death_in_the_answer),
+        ("nobody_survives_the_supervisor", nobody_survives_the_supervisor),
+        ("a_manager_that_dies_is_replaced_with_all_that_is_its", death_of_the_manager),
+    ];
+    let mut all: Vec<Story> =
+        told.into_iter().map(|(name, story)| (name.to_owned(), Box::new(story) as _)).collect();
+    for step in WORKER_STEPS {
+        let name = format!("a_worker_killed_at_{step}_costs_one_connection_at_most");
+        all.push((name, Box::new(move || a_worker_killed_at(step))));
+    }
+    for step in MANAGER_STEPS {
+        let name = format!("a_manager_killed_at_{step}_is_replaced");
+        all.push((name, Box::new(move || a_manager_killed_at(step))));
+    }
+    all.push(("recycled_workers_cost_nothing".to_owned(), Box::new(recycled_workers_cost_nothing)));
+    all
+}
+
+fn many(server: &Server, clients: usize, requests: usize) -> Seen {
+    thread::scope(|scope| {
+        let clients: Vec<_> =
+            (0..clients).map(|n| scope.spawn(move || load(server, n, requests))).collect();
+        clients.into_iter().map(|client| client.join().unwrap()).fold(Seen::default(), |a, b| {
+            Seen { answered: a.answered + b.answered, broken: a.broken + b.broken }
+        })
+    })
+}
+
+fn a_kept_connection_is_served_by_any_worker() {
+    let server = Server::start(&["max_workers=2"]);
+    let seen = many(&server, 8, 60);
+    assert_eq!(seen, Seen { answered: 480, broken: 0 });
+    server.assert_once();
+    server.stop();
+}
+
+fn requests_in_pieces_hold_no_worker() {
+    let server = Server::start(&["max_workers=1"]);
+    let mut slow = server.connect();
+    slow.send("GET /slow HTTP/1.1\r\nHo").unwrap();
+    assert_eq!(server.connect().get("/other"), "/other");
+    slow.send("st: a\r\n\r\n").unwrap();
+    assert_eq!(slow.answer().unwrap().body, b"/slow");
+    slow.send("GET /again HTTP/1.1\r\n").unwrap();
+    assert_eq!(server.connect().get("/other"), "/other");
+    slow.send("Host: a\r\n\r\n").unwrap();
+    assert_eq!(slow.answer().unwrap().body, b"/again");
+    server.stop();
+}
+
+fn pipelined_requests_are_answered_in_order() {
+    let server = Server::start(&["max_workers=2", "max_readahead_reqs=3"]);
+    let mut client = server.connect();
+    let paths: Vec<String> = (0..200).map(|n| format!("/n/{n}")).collect();
+    client.send(&paths.iter().map(|path| request(path)).collect::<String>()).unwrap();
+    for path in paths {
+        assert_eq!(client.answer().unwrap().body, path.as_bytes());
+    }
+    server.assert_once();
+    server.stop();
+}
+
+fn a_large_body_arrives_whole() {
+    let server = Server::start(&["max_workers=1"]);
+    let mut client = server.connect();
+    for length in [1_usize, 65_535, 65_536, 65_537, 3_000_000] {
+        client
+            .send(&format!("POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"))
+            .unwrap();
+        client.send(&"b".repeat(length)).unwrap();
+        assert_eq!(client.answer().unwrap().body, length.to_string().into_bytes());
+        client
+            .send("POST /body HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+            .unwrap();
+        client.send(&format!("{length:x}\r\n{}\r\n0\r\n\r\n", "c".repeat(length))).unwrap();
+        assert_eq!(client.answer().unwrap().body, length.to_string().into_bytes());
+    }
+    server.stop();
+}
+
+fn a_slow_reader_holds_no_worker() {
+    let server = Server::start(&["max_workers=1"]);
+    let mut slow = server.connect();
+    slow.send(&request("/big")).unwrap();
+    slow.send(&request("/n/next")).unwrap();
+    let mut other = server.connect();
+    for n in 0..20 {
+        assert_eq!(other.get(&format!("/n/{n}")), format!("/n/{n}"));
+    }
+    assert_eq!(slow.answer().unwrap().body.len(), site::BIG);
+    assert_eq!(slow.answer().unwrap().body, b"/n/next");
+    server.stop();
+}
+
+fn a_stream_is_chunked() {
+    let server = Server::start(&["max_workers=1"]);
+    let mut client = server.connect();
+    assert_eq!(client.get("/stream/a/b/cde"), "streamabcde");
+    assert_eq!(client.get("/n/1"), "/n/1");
+    server.stop();
+}
+
+fn silence() {
+    let server = Server::start(&["max_workers=1", "keepalive_timeout=0.3"]);
+    let mut client = server.connect();
+    for n in 0..3 {
+        client.get(&format!("/n/{n}"));
+    }
+    client.end().unwrap();
+    server.stop();
+}
+
+fn death_before_the_answer() {
+    let server = Server::start(&["max_workers=2"]);
+    let mut client = server.connect();
+    client.get("/n/0");
+    client.send(&request("/hang")).unwrap();
+    kill_hanging(&server, "/hang");
+    assert_eq!(client.answer().unwrap().status, 502);
+    client.end().unwrap();
+    server.wait_for("buried");
+    assert_eq!(many(&server, 4, 10), Seen { answered: 40, broken: 0 });
+    server.stop();
+}
+
+fn death_in_the_answer() {
+    let server = Server::start(&["max_workers=2"]);
+    let mut client = server.connect();
+    client.send(&request("/begin-and-hang")).unwrap();
+    kill_hanging(&server, "/begin-and-hang");
+    assert_eq!(client.answer().unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+    server.stop();
+}
+
+/// Kills the one of two workers that does not answer.
+fn kill_hanging(server: &Server, path: &str) {
+    until("it runs", || server.has_run(path));
+    let free = server.some_worker();
+    let hanging = server
+        .family()
+        .into_iter()
+        .find(|pid| ![free, server.manager(), server.supervisor()].contains(pid))
+        .unwrap();
+    kill_process(hanging, Signal::KILL).unwrap();
+}
+
+fn nobody_survives_the_supervisor() {
+    let mut server = Server::start(&["max_workers=3"]);
+    let mut idle = server.connect();
+    idle.get("/n/1");
+    kill_process(server.supervisor(), Signal::KILL).unwrap();
+    server.assert_nobody_left();
+}
+
+fn death_of_the_manager() {
+    let server = Server::start(&["max_workers=2"]);
+    let mut client = server.connect();
+    client.get("/n/1");
+    kill_process(server.manager(), Signal::KILL).unwrap();
+    assert!(client.answer().is_err());
+    server.wait_for_nth("accepting", 2);
+    assert_eq!(many(&server, 4, 10), Seen { answered: 40, broken: 0 });
+    until("the old workers have left", || server.family().len() == 4);
+    server.stop();
+}
+
+/// Every kind of traffic, so that every step is reached.
+fn traffic(server: &Server) -> Seen {
+    thread::scope(|scope| {
+        let slow = scope.spawn(|| {
+            let mut client = server.connect();
+            let asked = client.send(&request("/big"));
+            let seen = asked.and_then(|()| client.answer());
+            usize::from(!seen.is_ok_and(|answer| answer.body.len() == site::BIG))
+        });
+        let short = scope.spawn(|| {
+            let mut client: Client = server.connect();
+            let bytes = "GET /n/short HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+            let seen = client.send(bytes).and_then(|()| client.answer());
+            usize::from(!seen.is_ok_and(|answer| answer.status == 200))
+        });
+        let mut seen = many(server, 6, 60);
+        seen.broken += slow.join().unwrap() + short.join().unwrap();
+        seen
+    })
+}
+
+fn a_worker_killed_at(step: &str) {
+    let server = Server::start_to_die(&["max_workers=2"], step);
+    let seen = traffic(&server);
+    assert!(server.has_died(), "nobody reached the step {step}");
+    assert!(seen.broken <= 1, "one death has cost {} connections", seen.broken);
+    server.wait_for("buried");
+    until("there are two workers again", || server.family().len() == 4);
+    assert_eq!(traffic(&server).broken, 0, "after the recovery");
+    server.stop();
+}
+
+fn a_manager_killed_at(step: &str) {
+    let server = Server::start_to_die(&["max_workers=2"], step);
+    if MANAGER_STEPS[4..].contains(&step) {
+        kill_process(server.some_worker(), Signal::KILL).unwrap();
+    } else {
+        let _ = server.connect().send(&request("/n/first"));
+        let _ = server.connect().send("GET /n/part");
+    }
+    until("the manager has died", || server.has_died());
+    server.wait_for_nth("accepting", if step == "accept" { 1 } else { 2 });
+    until("two workers serve, and the old ones have left", || server.family().len() == 4);
+    assert_eq!(traffic(&server).broken, 0, "after the recovery");
+    server.stop();
+}
+
+fn recycled_workers_cost_nothing() {
+    let server = Server::start(&["max_workers=2", "max_reqs_per_child=10", "min_reqs_per_child=5"]);
+    let seen = many(&server, 6, 100);
+    assert_eq!(seen, Seen { answered: 600, broken: 0 });
+    server.assert_once();
+    server.stop();
+}
