@@ -3,9 +3,15 @@
 //! Door one boots it ([`Perl::boot`]) and ends it ([`Perl::shutdown`]). In door two perl was there
 //! before us: [`boot_xs`] registers the XS functions, and the server runs inside one of them.
 
-use std::ffi::c_void;
+use std::ffi::{CString, c_char, c_int, c_void};
+use std::panic::catch_unwind;
+use std::ptr::NonNull;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::call::{Left, Perl};
+use crate::callback::{CALLS, slice_of};
+use crate::ffi;
 
 /// What door one starts perl with.
 #[derive(Debug, Default)]
@@ -99,30 +105,102 @@ impl Caught {
 /// every worker. A panic is trapped, and ends the process with 255.
 pub type Run = fn(&mut Perl, &[Setting]) -> Ending;
 
+static RUN: OnceLock<Run> = OnceLock::new();
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
 /// Door two: registers `Plack::Handler::Monoceros::_run($app, \@options, \%hooks)`, which calls
 /// `run`. To be called by the exported boot function and nothing else.
+///
+/// `@options` are pairs of name and value; `%hooks` may have `server_ready`, `child_exit` and
+/// `psgi_app_builder`, each a CODE. `_run` returns the status of [`Ending::Return`].
 ///
 /// # Safety
 ///
 /// `perl` and `cv` are the two arguments that perl gives a boot function. The caller's frame has
 /// nothing to drop: perl may jump over it.
-pub unsafe fn boot_xs(_perl: *mut c_void, _cv: *mut c_void, _run: Run) {
-    unimplemented!()
+pub unsafe fn boot_xs(perl: *mut c_void, cv: *mut c_void, run: Run) {
+    RUN.get_or_init(|| run);
+    TAKEN.store(true, Relaxed);
+    // SAFETY: the arguments are perl's (this function's condition); this frame and its caller's
+    // have nothing to drop, and the function is declared as one that may unwind.
+    unsafe { ffi::perl_boot_xs(perl, cv, &raw const CALLS) };
+}
+
+/// The options, as the shim collected them.
+///
+/// # Safety
+///
+/// `options` points to `n` of them, alive until this returns.
+unsafe fn settings(options: *const ffi::Field, n: usize) -> Vec<Setting> {
+    // SAFETY: this function's condition.
+    let text =
+        |bytes: ffi::Bytes| unsafe { String::from_utf8_lossy(bytes.as_slice()) }.into_owned();
+    // SAFETY: this function's condition.
+    let options = unsafe { slice_of(options, n) };
+    let setting = |field: &ffi::Field| {
+        let value = (!field.value.at.is_null()).then(|| text(field.value));
+        (text(field.name), value)
+    };
+    options.iter().map(setting).collect()
+}
+
+/// Door two's main loop, called by the XSUB `_run`. Says in `leave` whether perl has to exit.
+pub(crate) extern "C" fn rust_run(
+    host: *mut ffi::Host,
+    options: *const ffi::Field,
+    n: usize,
+    leave: *mut c_int,
+) -> c_int {
+    let trapped = catch_unwind(|| {
+        // SAFETY: the XSUB passes its own mortal strings, which outlive this call.
+        let settings = unsafe { settings(options, n) };
+        let (Some(host), Some(run)) = (NonNull::new(host), RUN.get()) else {
+            return Ending::Leave(255);
+        };
+        run(&mut Perl::new(host), &settings)
+    });
+    let (status, leaves) = match trapped {
+        Ok(Ending::Return(status)) => (status, 0),
+        Ok(Ending::Leave(status)) => (status, 1),
+        Err(_) => (255, 1),
+    };
+    // SAFETY: a local of the XSUB's.
+    unsafe { *leave = leaves };
+    status
 }
 
 impl Perl {
-    /// Door one: boots perl. On the main thread, before there is any other, and only once.
+    /// Door one: boots perl. On the main thread, before there is any other, and only once. Collect
+    /// `std::env::args` before: setting `$0` writes over them. From here on the environment is
+    /// Perl's: use [`set_env`](Self::set_env).
     ///
     /// # Errors
     ///
     /// See [`BootError`].
-    pub fn boot(_boot: &Boot<'_>) -> Result<Perl, BootError> {
-        unimplemented!()
+    pub fn boot(boot: &Boot<'_>) -> Result<Perl, BootError> {
+        if TAKEN.swap(true, Relaxed) {
+            return Err(BootError::Twice);
+        }
+        let words = ["monoceros"].iter().chain(boot.switches);
+        let words = words.chain(&["-e", "#line 1 \"monoceros\"\n1;"]);
+        let mut argv: Vec<*mut c_char> = Vec::new();
+        for word in words {
+            argv.push(CString::new(*word).map_err(|_| BootError::Refused)?.into_raw());
+        }
+        let argc = c_int::try_from(argv.len()).map_err(|_| BootError::Refused)?;
+        argv.push(std::ptr::null_mut());
+        // Perl keeps pointers to its arguments for as long as it lives: so they are never freed.
+        let argv = argv.leak().as_mut_ptr();
+        // SAFETY: the strings end in NUL and are never freed, nor is the array, which ends in NULL.
+        // TAKEN sees to "once"; perl_boot has its own JMPENV (perl_parse and perl_run bring it).
+        let host = unsafe { ffi::perl_boot(argc, argv, &raw const CALLS) };
+        NonNull::new(host).map(Perl::new).ok_or(BootError::Refused)
     }
 
     /// Sets an environment variable where Perl's `%ENV` sees it.
-    pub fn set_env(&mut self, _name: &str, _value: &str) {
-        unimplemented!()
+    pub fn set_env(&mut self, name: &str, value: &str) {
+        // SAFETY: see `Perl::host`.
+        unsafe { ffi::perl_set_env(self.host(), name.into(), value.into()) };
     }
 
     /// Loads the application; the last one loaded is called.
@@ -130,8 +208,18 @@ impl Perl {
     /// # Errors
     ///
     /// `Died`: it could not be loaded, or is no CODE; [`Perl::error`] says why.
-    pub fn load(&mut self, _load: &Load<'_>) -> Result<(), Left> {
-        unimplemented!()
+    pub fn load(&mut self, load: &Load<'_>) -> Result<(), Left> {
+        let (source, text) = match load.source {
+            Source::File(path) => (0, path.into()),
+            Source::Text(text) => (1, text.into()),
+            Source::Given => (2, ffi::Bytes::NONE),
+        };
+        let mount = load.mount.map_or(ffi::Bytes::NONE, Into::into);
+        let development = c_int::from(load.development);
+        let wanted = ffi::Load { source, text, mount, development };
+        // SAFETY: see `Perl::host`.
+        let out = unsafe { ffi::perl_load(self.host(), &raw const wanted) };
+        self.left(out)
     }
 
     /// Door one: sets a hook to program text.
@@ -139,8 +227,10 @@ impl Perl {
     /// # Errors
     ///
     /// `Died`: it does not compile.
-    pub fn set_hook(&mut self, _hook: Hook, _text: &str) -> Result<(), Left> {
-        unimplemented!()
+    pub fn set_hook(&mut self, hook: Hook, text: &str) -> Result<(), Left> {
+        // SAFETY: see `Perl::host`.
+        let out = unsafe { ffi::perl_set_hook(self.host(), number(hook), text.into()) };
+        self.left(out)
     }
 
     /// Calls a hook with a hash of these pairs; does nothing if there is none.
@@ -148,36 +238,59 @@ impl Perl {
     /// # Errors
     ///
     /// As any call.
-    pub fn call_hook(&mut self, _hook: Hook, _pairs: &[(&str, &str)]) -> Result<(), Left> {
-        unimplemented!()
+    pub fn call_hook(&mut self, hook: Hook, pairs: &[(&str, &str)]) -> Result<(), Left> {
+        let field =
+            |&(name, value): &(&str, &str)| ffi::Field { name: name.into(), value: value.into() };
+        let pairs: Vec<ffi::Field> = pairs.iter().map(field).collect();
+        // SAFETY: see `Perl::host`.
+        let out = unsafe { ffi::perl_hook(self.host(), number(hook), pairs.as_ptr(), pairs.len()) };
+        self.left(out)
     }
 
     /// In a new worker: catches TERM, QUIT and HUP through `%SIG`, ignores INT and PIPE, CHLD is as
     /// at birth. Everything else in `%SIG` is the application's. Leaves the signal mask alone.
     pub fn born(&mut self) {
-        unimplemented!()
+        // SAFETY: see `Perl::host`.
+        unsafe { ffi::perl_born(self.host()) };
     }
 
     /// The worker's signals since last asked. One that is still pending is seen after the next
     /// [`claim`](Self::claim) or [`wait`](Self::wait), which will not block then.
     pub fn caught(&mut self) -> Caught {
-        unimplemented!()
+        // SAFETY: see `Perl::host`; this reads and clears a field.
+        let bits = unsafe { ffi::perl_caught(self.host()) };
+        Caught {
+            term: bits & ffi::CAUGHT_TERM != 0,
+            quit: bits & ffi::CAUGHT_QUIT != 0,
+            hup: bits & ffi::CAUGHT_HUP != 0,
+        }
     }
 
     /// Sets `$0`: the title in ps.
-    pub fn set_title(&mut self, _title: &str) {
-        unimplemented!()
+    pub fn set_title(&mut self, title: &str) {
+        // SAFETY: see `Perl::host`.
+        unsafe { ffi::perl_set_title(self.host(), title.into()) };
     }
 
     /// The status that the last `exit` was called with; 0 if there was none.
     pub fn status(&self) -> i32 {
-        unimplemented!()
+        // SAFETY: see `Perl::host`; this reads a field.
+        unsafe { ffi::perl_status(self.host()) }
     }
 
     /// Door one: runs END blocks (which see `status` as `$?` and may change it) and destructors,
     /// and ends the interpreter. Returns the status to leave with. Not in door two: return
     /// [`Ending::Leave`] there.
-    pub fn shutdown(self, _status: i32) -> i32 {
-        unimplemented!()
+    pub fn shutdown(self, status: i32) -> i32 {
+        // SAFETY: see `Perl::host`; `self` is gone after this. perl_destruct has its own JMPENV.
+        unsafe { ffi::perl_shutdown(self.host(), status) }
+    }
+}
+
+/// `enum hook` of shim.h.
+fn number(hook: Hook) -> c_int {
+    match hook {
+        Hook::ServerReady => 0,
+        Hook::ChildExit => 1,
     }
 }

@@ -4,12 +4,14 @@
 //! [`Left::Exit`] and [`Left::Forked`] the only calls that do anything are those that leave:
 //! [`Perl::release`], [`Perl::error`], [`Perl::status`], [`Perl::shutdown`].
 
-use std::io;
-use std::marker::PhantomData;
+use std::ffi::c_int;
+use std::io::{self, Write};
 use std::os::fd::BorrowedFd;
+use std::ptr::NonNull;
 use std::time::Duration;
 
-use crate::callback::{Log, Stream};
+use crate::callback::{self, Conn, Log, Stream, file_of, slice_of};
+use crate::ffi;
 use crate::value::{Chunks, Fields, FileBody, Var};
 
 /// How a call left Perl, if not by returning.
@@ -91,25 +93,50 @@ pub enum Streamed {
 
 /// What the application returned. Borrows the interpreter, so that nothing can be freed meanwhile;
 /// dropping it frees nothing: that is [`Perl::release`]'s.
+///
+/// Fields and chunks are there until Perl runs again: after [`piece`](Self::piece),
+/// [`close`](Self::close), [`stream`](Self::stream) or [`complain`](Self::complain) there are none.
 #[derive(Debug)]
 pub struct Answer<'p> {
     perl: &'p mut Perl,
+    raw: ffi::Response,
 }
 
 impl Answer<'_> {
     /// The status as the application gave it: any number.
     pub fn status(&self) -> i64 {
-        unimplemented!()
+        self.raw.status
     }
 
     /// The fields.
     pub fn fields(&self) -> Fields<'_> {
-        unimplemented!()
+        // SAFETY: the shim counted what it wrote into its scratch space. It stays until Perl runs
+        // again, for which `&mut self` is needed; and `forget_slices` is called then.
+        Fields::new(unsafe { slice_of(self.raw.fields, self.raw.n_fields) })
     }
 
     /// The body.
     pub fn body(&self) -> Body<'_> {
-        unimplemented!()
+        match self.raw.kind {
+            ffi::BODY_ARRAY => {
+                // SAFETY: as in `fields`.
+                Body::Chunks(Chunks::new(unsafe { slice_of(self.raw.chunks, self.raw.n_chunks) }))
+            }
+            // SAFETY: the handle is held by the shim until it is closed or released, which
+            // `&mut` is needed for; `forget_slices` makes this a `Lines` then.
+            ffi::BODY_FILE => Body::File(unsafe { file_of(&self.raw) }),
+            ffi::BODY_CODE => Body::Code,
+            _ => Body::Lines,
+        }
+    }
+
+    /// Before Perl runs again: it may change or free any string that a slice points to.
+    fn forget_slices(&mut self) {
+        self.raw.n_fields = 0;
+        self.raw.n_chunks = 0;
+        if self.raw.kind == ffi::BODY_FILE {
+            self.raw.kind = ffi::BODY_LINES;
+        }
     }
 
     /// The next piece of a body that is a handle or object; `None` at its end. A piece may be
@@ -119,7 +146,17 @@ impl Answer<'_> {
     ///
     /// `getline` died, exited, or gave a wide character or a reference.
     pub fn piece(&mut self) -> Result<Option<&[u8]>, Left> {
-        unimplemented!()
+        self.forget_slices();
+        let (mut piece, mut eof) = (ffi::Bytes::NONE, 1);
+        // SAFETY: see `Perl::host`; both results are written before it returns.
+        let out = unsafe { ffi::perl_piece(self.perl.host(), &raw mut piece, &raw mut eof) };
+        self.perl.left(out)?;
+        if eof != 0 {
+            return Ok(None);
+        }
+        // SAFETY: the shim holds this string until the next piece or the release, and both need
+        // `&mut self`, which the slice borrows.
+        Ok(Some(unsafe { piece.as_slice() }))
     }
 
     /// Calls the body's `close`, if it has one and was not closed yet. Does nothing for arrays.
@@ -128,12 +165,28 @@ impl Answer<'_> {
     ///
     /// `close` died or exited. There is nothing left to do for the client.
     pub fn close(&mut self) -> Result<(), Left> {
-        unimplemented!()
+        self.forget_slices();
+        // SAFETY: see `Perl::host`.
+        let out = unsafe { ffi::perl_close(self.perl.host()) };
+        self.perl.left(out)
     }
 
-    /// Calls the CODE with a responder. `state` is how far the answer came, however the CODE left.
-    pub fn stream(&mut self, _stream: &mut dyn Stream) -> (Streamed, Result<(), Left>) {
-        unimplemented!()
+    /// Calls the CODE with a responder. The first is how far the answer came, however CODE left.
+    pub fn stream(&mut self, stream: &mut dyn Stream) -> (Streamed, Result<(), Left>) {
+        self.forget_slices();
+        let mut conn = Conn { stream, panicked: false };
+        let mut streamed = 0;
+        let pointer = (&raw mut conn).cast();
+        // SAFETY: see `Perl::host`; the shim forgets `conn` before it returns.
+        let out = unsafe { ffi::perl_stream(self.perl.host(), pointer, &raw mut streamed) };
+        let streamed = match streamed {
+            _ if conn.panicked => Streamed::Broken,
+            ffi::STREAMED_NOTHING => Streamed::Nothing,
+            ffi::STREAMED_COMPLETE => Streamed::Complete,
+            ffi::STREAMED_OPEN => Streamed::Open,
+            _ => Streamed::Broken,
+        };
+        (streamed, self.perl.left(out))
     }
 
     /// Whether the application has looked at `psgix.io`.
@@ -143,11 +196,13 @@ impl Answer<'_> {
 
     /// As [`Perl::error`].
     pub fn error(&mut self) -> &[u8] {
+        self.forget_slices();
         self.perl.error()
     }
 
     /// As [`Perl::complain`].
     pub fn complain(&mut self, text: &[u8]) {
+        self.forget_slices();
         self.perl.complain(text);
     }
 }
@@ -155,27 +210,61 @@ impl Answer<'_> {
 /// A booted interpreter. See the crate's page for what holding one proves.
 #[derive(Debug)]
 pub struct Perl {
-    not_send: PhantomData<*mut ()>,
+    /// The shim's only host. A raw pointer, so `Perl` is neither `Send` nor `Sync`.
+    host: NonNull<ffi::Host>,
+    has_keys: bool,
 }
 
 impl Perl {
+    pub(crate) fn new(host: NonNull<ffi::Host>) -> Self {
+        Self { host, has_keys: false }
+    }
+
+    /// The host, for a call into the shim. Every such call is sound for these reasons:
+    ///
+    /// - Thread: `Perl` is not `Send`, so this is the thread that perl was booted on (door one) or
+    ///   that called `_run` (door two); and there is one `Perl` per process.
+    /// - No re-entry: calls take `&mut`, and a callback has no `Perl` to call with.
+    /// - Pointers in are borrowed until the call returns; the shim copies what Perl keeps.
+    /// - Jumps: the shim's barrier (shim/call.c) stops die and exit below this frame, and handlers
+    ///   that would run at once are put off while Rust runs. tests/jumps.rs fails without.
+    pub(crate) fn host(&self) -> *mut ffi::Host {
+        self.host.as_ptr()
+    }
+
+    /// An outcome of the shim's as a result.
+    pub(crate) fn left(&self, out: ffi::Outcome) -> Result<(), Left> {
+        match out {
+            ffi::OUT_OK => Ok(()),
+            ffi::OUT_DIED => Err(Left::Died),
+            ffi::OUT_EXIT => Err(Left::Exit(self.status())),
+            _ => Err(Left::Forked(self.status())),
+        }
+    }
+
     /// Registers the names that [`Key`](crate::Key)s stand for, in order. At boot, once.
     ///
     /// # Panics
     ///
-    /// If called twice, or with more than 65,535 names.
-    pub fn keys(&mut self, _names: &[&[u8]]) {
-        unimplemented!()
+    /// If called twice, or out of memory.
+    pub fn keys(&mut self, names: &[&[u8]]) {
+        assert!(!std::mem::replace(&mut self.has_keys, true), "keys are registered once");
+        let names: Vec<ffi::Bytes> = names.iter().map(|&name| name.into()).collect();
+        // SAFETY: see `host`. Making shared strings runs no Perl.
+        let failed = unsafe { ffi::perl_keys(self.host(), names.as_ptr(), names.len()) };
+        assert!(failed == 0, "out of memory for the keys of env");
     }
 
-    /// Sets the strings that are the same in every request. Before the first call; again replaces.
-    pub fn constants(&mut self, _vars: &[Var<'_>]) {
-        unimplemented!()
+    /// Sets strings that are the same in every request. Before the first call; again replaces.
+    pub fn constants(&mut self, vars: &[Var<'_>]) {
+        // SAFETY: see `host`; `Var` is a transparent `ffi::Var`. Storing strings in a hash of ours
+        // runs no Perl.
+        unsafe { ffi::perl_constants(self.host(), vars.as_ptr().cast(), vars.len()) };
     }
 
     /// Where lines of `psgix.logger` go. Until set: to STDERR. Must not call Perl (it cannot).
-    pub fn log_to(&mut self, _log: Log) {
-        unimplemented!()
+    pub fn log_to(&mut self, log: Log) {
+        callback::log_to(log);
     }
 
     /// Calls the application. Releases what an earlier call left, if that was not done.
@@ -186,50 +275,94 @@ impl Perl {
     /// It died (also: the response was not a response), exited, or is a child.
     pub fn call(
         &mut self,
-        _request: &Request<'_>,
-        _stream: &mut dyn Stream,
+        request: &Request<'_>,
+        stream: &mut dyn Stream,
     ) -> Result<Answer<'_>, Left> {
-        unimplemented!()
+        self.release()?;
+        let (body, body_fd) = match request.input {
+            Input::Memory(bytes) => (bytes.into(), -1),
+            Input::File(fd) => (ffi::Bytes::NONE, ffi::number(fd)),
+        };
+        let family = match request.family {
+            Family::Inet => 0,
+            Family::Inet6 => 1,
+            Family::Unix => 2,
+        };
+        let wanted = ffi::Request {
+            vars: request.vars.as_ptr().cast(),
+            n_vars: request.vars.len(),
+            body,
+            body_fd,
+            client_fd: ffi::number(request.client),
+            family,
+            write_timeout_ms: ffi::milliseconds(request.write_timeout),
+        };
+        let mut conn = Conn { stream, panicked: false };
+        let pointer = (&raw mut conn).cast();
+        let mut raw = ffi::Response::EMPTY;
+        // SAFETY: see `host`; `Var` is a transparent `ffi::Var`. The shim forgets `conn` and the
+        // request before it returns, all but the client's number: that is used only by
+        // `Answer::stream` and psgix.io, and forgotten by `cleanup` and `release`.
+        let out = unsafe { ffi::perl_call(self.host(), &wanted, pointer, &raw mut raw) };
+        self.left(out)?;
+        Ok(Answer { perl: self, raw })
     }
 
     /// Whether the application has looked at `psgix.io` of the request that is not yet released.
     pub fn saw_io(&self) -> bool {
-        unimplemented!()
+        // SAFETY: see `host`; this reads a field.
+        unsafe { ffi::perl_saw_io(self.host()) != 0 }
     }
 
     /// Whether `psgix.cleanup.handlers` has something to run.
     pub fn has_cleanup(&mut self) -> bool {
-        unimplemented!()
+        // SAFETY: see `host`; where looking would run Perl, the shim says yes without looking.
+        unsafe { ffi::perl_has_cleanup(self.host()) != 0 }
     }
 
     /// Runs the cleanup handlers, complaining of those that die, then tells whether
-    /// `psgix.harakiri.commit` is set.
+    /// `psgix.harakiri.commit` is set. From here on the client's socket is out of reach.
     ///
     /// # Errors
     ///
     /// `Exit` or `Forked`; never `Died`.
     pub fn cleanup(&mut self) -> Result<bool, Left> {
-        unimplemented!()
+        let mut harakiri = 0;
+        // SAFETY: see `host`.
+        let out = unsafe { ffi::perl_cleanup(self.host(), &raw mut harakiri) };
+        self.left(out).map(|()| harakiri != 0)
     }
 
-    /// Frees env and response; destructors run. Does nothing if there is nothing to free.
+    /// Closes the body if that was not done, and frees env and response; destructors run. Does
+    /// nothing if there is nothing to free.
     ///
     /// # Errors
     ///
     /// `Exit` or `Forked` (a destructor may do that); hardly ever `Died`.
     pub fn release(&mut self) -> Result<(), Left> {
-        unimplemented!()
+        // SAFETY: see `host`. No slice is out: an `Answer` would borrow `self`.
+        let out = unsafe { ffi::perl_release(self.host()) };
+        self.left(out)
     }
 
     /// The message of what died last, as bytes. Ends in a newline if perl's did.
     pub fn error(&mut self) -> &[u8] {
-        unimplemented!()
+        // SAFETY: see `host`. The text is the shim's own copy, and stays until something dies
+        // again, for which `&mut self` is needed.
+        unsafe { ffi::perl_error(self.host()).as_slice() }
     }
 
     /// Prints a text on `psgi.errors` of the request at hand, as it is now (the application may
     /// have replaced it); on STDERR if that fails or there is no request. Adds a newline if missing.
-    pub fn complain(&mut self, _text: &[u8]) {
-        unimplemented!()
+    pub fn complain(&mut self, text: &[u8]) {
+        // SAFETY: see `host`.
+        unsafe { ffi::perl_complain(self.host(), text.into()) };
+    }
+
+    /// Prints [`error`](Self::error) as [`complain`](Self::complain) does.
+    pub fn complain_of_error(&mut self) {
+        // SAFETY: see `host`. The text stays while it is printed: see `error`.
+        unsafe { ffi::perl_complain(self.host(), ffi::perl_error(self.host())) };
     }
 
     /// Asks the ready list for one event: its data, or `None` if the patience ran out or a signal
@@ -241,10 +374,16 @@ impl Perl {
     /// `Exit`: a handler exited, or died (which was printed; the status is then 255). `Forked`.
     pub fn claim(
         &mut self,
-        _list: BorrowedFd<'_>,
-        _patience: Option<Duration>,
+        list: BorrowedFd<'_>,
+        patience: Option<Duration>,
     ) -> Result<Option<u64>, Left> {
-        unimplemented!()
+        let (mut data, mut ready) = (0, 0);
+        let (list, timeout) = (ffi::number(list), ffi::milliseconds(patience));
+        // SAFETY: see `host`.
+        let out =
+            unsafe { ffi::perl_claim(self.host(), list, timeout, &raw mut data, &raw mut ready) };
+        self.left_waiting(out)?;
+        Ok((ready != 0).then_some(data))
     }
 
     /// Waits until a descriptor is readable or `writable` (or broken): whether it is, before the
@@ -255,11 +394,28 @@ impl Perl {
     /// As [`claim`](Self::claim).
     pub fn wait(
         &mut self,
-        _fd: BorrowedFd<'_>,
-        _writable: bool,
-        _patience: Option<Duration>,
+        fd: BorrowedFd<'_>,
+        writable: bool,
+        patience: Option<Duration>,
     ) -> Result<bool, Left> {
-        unimplemented!()
+        let (fd, timeout, mut ready) = (ffi::number(fd), ffi::milliseconds(patience), 0);
+        // SAFETY: see `host`.
+        let out = unsafe {
+            ffi::perl_wait(self.host(), fd, c_int::from(writable), timeout, &raw mut ready)
+        };
+        self.left_waiting(out)?;
+        Ok(ready != 0)
+    }
+
+    /// As plain perl: who dies in a handler while nothing catches it is at an end.
+    fn left_waiting(&mut self, out: ffi::Outcome) -> Result<(), Left> {
+        match self.left(out) {
+            Err(Left::Died) => {
+                self.complain_of_error();
+                Err(Left::Exit(255))
+            }
+            other => other,
+        }
     }
 
     /// Forks with the duties of perl's own `fork`: `Some(pid)` in the parent, `None` in the child.
@@ -270,6 +426,18 @@ impl Perl {
     ///
     /// The kernel refused.
     pub fn fork(&mut self) -> io::Result<Option<i32>> {
-        unimplemented!()
+        std::io::stdout().flush()?;
+        // SAFETY: see `host`. A process that holds Perl has one thread, so the child may go on.
+        match unsafe { ffi::perl_fork(self.host()) } {
+            ..0 => Err(io::Error::last_os_error()),
+            0 => Ok(None),
+            pid => Ok(Some(pid)),
+        }
+    }
+
+    /// How many SVs are alive. For tests: it shows one that is lost per request at once.
+    pub fn count(&mut self) -> usize {
+        // SAFETY: see `host`.
+        unsafe { ffi::perl_count(self.host()) }
     }
 }

@@ -31,9 +31,9 @@ pub struct Var<'a> {
 }
 
 impl<'a> Var<'a> {
-    /// A variable with a registered name. A key that was never registered makes the call die.
+    /// A variable with a registered name. One whose key was never registered is left out.
     pub fn keyed(key: Key, value: &'a [u8]) -> Self {
-        let raw = ffi::Var { key: key.0.into(), name: ffi::Bytes::EMPTY, value: value.into() };
+        let raw = ffi::Var { key: key.0.into(), name: ffi::Bytes::NONE, value: value.into() };
         Self { raw, life: PhantomData }
     }
 

@@ -1,0 +1,134 @@
+/* What the files of the shim share: the host, the barrier, and the switch between Perl and Rust.
+ *
+ * There is one host per process: Perl's own globals allow no second one, and a signal handler has to
+ * find it. Not here: anything Rust sees (shim.h). */
+#ifndef MONOCEROS_HOST_H
+#define MONOCEROS_HOST_H
+
+#define PERL_NO_GET_CONTEXT
+#include "EXTERN.h"
+#include "perl.h"
+#include "XSUB.h"
+#include "perliol.h"
+
+#include <stdbool.h>
+#include <signal.h>
+
+#include "shim.h"
+
+#if PERL_VERSION < 16
+#error "Monoceros needs perl 5.16 or later: before it, $$ is cached across our fork"
+#endif
+#ifdef PERL_RC_STACK
+#error "Monoceros does not work with a perl built with PERL_RC_STACK"
+#endif
+
+typedef void (*shim_fn)(pTHX_ void *arg);
+
+struct frame { struct frame *below; shim_fn fn; void *arg; bool done; };
+
+struct perl_host {
+    PerlInterpreter *perl;
+    const struct rust_calls *rust;
+    CV *trampoline;
+    struct frame *frame;
+    bool embedded;                 /* door one */
+
+    SV *app, *builder, *hooks[HOOKS];
+    SV **keys;
+    size_t n_keys;
+    HV *template;
+    SV *key_input, *key_io, *key_informational, *key_handlers, *key_commit, *key_errors;
+    SV *record;                    /* \65536, for $/ */
+    GV *empty_input;
+
+    /* The request at hand. `serial` says which one an XSUB or a magic belongs to: only the one with
+     * this number may reach `conn`, which is NULL unless the application is running. */
+    UV serial;
+    void *conn;
+    int client_fd, family, write_timeout_ms;
+    bool saw_io, gone, body_open;
+    int streamed, busy;
+    HV *env;
+    SV *response, *body, *piece;
+    AV *keep;                      /* strings that had to be copied */
+    unsigned empties;
+
+    struct field *fields;          /* scratch for slices that go out; grown, never shrunk */
+    struct bytes *chunks;
+    size_t room_fields, room_chunks;
+
+    SV *thrown, *error;
+    bool died;                     /* `thrown` has not been made a string yet */
+    bool unspeakable;              /* and it could not be */
+    enum outcome left;             /* OUT_EXIT and OUT_FORKED stay: the only way on is out */
+    int status;
+    unsigned long caught;
+};
+
+extern struct perl_host *the_host;
+
+/* Set while Perl's code may run: a handler that is called at once may die only then. */
+extern volatile sig_atomic_t in_perl;
+extern volatile sig_atomic_t forked_by_app;
+extern U32 unsafe_signals;
+
+PERL_STATIC_INLINE void enter_perl(pTHX)
+{
+    in_perl = 1;
+    PL_signals |= unsafe_signals;
+}
+
+PERL_STATIC_INLINE void leave_perl(pTHX)
+{
+    if (!in_perl)
+        return;
+    unsafe_signals = PL_signals & PERL_SIGNALS_UNSAFE_FLAG;
+    PL_signals &= ~(U32)PERL_SIGNALS_UNSAFE_FLAG;
+    in_perl = 0;
+}
+
+/* call.c */
+XS(xs_frame);
+enum outcome barrier(struct perl_host *, shim_fn, void *arg);
+enum outcome settle(struct perl_host *, enum outcome);
+void detach(struct perl_host *);
+SV *next_piece(pTHX_ struct perl_host *);        /* mortal bytes, or NULL at the end; croaks */
+void close_body(pTHX_ struct perl_host *);       /* once; croaks */
+
+/* value.c */
+struct taking { SV *from; struct response *to; bool in_responder; };
+HV *build_env(pTHX_ struct perl_host *, const struct request *);
+bool take_plain(pTHX_ struct perl_host *, SV *from, struct response *, bool in_responder);
+void take_apart(pTHX_ void *taking);             /* croaks */
+void take_fields(pTHX_ struct perl_host *, SV *from, struct response *);    /* croaks */
+int64_t take_status(pTHX_ SV *);                 /* croaks */
+SV *as_bytes(pTHX_ SV *, const char *where);     /* a mortal copy, downgraded; croaks */
+SV *as_text(pTHX_ SV *);                         /* the same, UTF-8 if it cannot be; for people */
+
+PERL_STATIC_INLINE bool is_plain(SV *sv)
+{
+    return (SvFLAGS(sv) & (SVf_POK | SVf_ROK | SVf_UTF8 | SVs_GMG)) == SVf_POK
+        && SvTYPE(sv) < SVt_PVGV;
+}
+
+PERL_STATIC_INLINE struct bytes slice_of(SV *sv)
+{
+    struct bytes b = { SvPVX_const(sv), SvCUR(sv) };
+    return b;
+}
+
+/* callback.c */
+void make_callbacks(pTHX_ struct perl_host *);
+CV *make_responder(pTHX_ struct perl_host *);
+SV *make_lazy(pTHX_ struct perl_host *, U16 what);
+enum lazy { LAZY_IO = 1, LAZY_INFORM };
+SV *make_input(pTHX_ struct perl_host *, const struct request *);
+
+/* wait.c */
+bool wait_writable(pTHX_ struct perl_host *, int fd, int timeout_ms);   /* in an XSUB; handlers may die */
+
+/* boot.c */
+bool make_host(pTHX_ struct perl_host *, const struct rust_calls *);
+
+#endif
