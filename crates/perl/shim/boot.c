@@ -159,7 +159,7 @@ static const char loader[] =
     "}\n"
     "sub _text {\n"
     "    require Plack::Builder;\n"
-    "    my $app = eval \"package main; use Plack::Builder; no strict; no warnings; builder { $_[0]; }\";\n"
+    "    my $app = eval \"package main; use Plack::Builder; no strict; no warnings; builder {\\n$_[0];\\n}\";\n"
     "    die $@ if $@;\n"
     "    return $app;\n"
     "}\n"
@@ -212,6 +212,19 @@ EXTERN_C void boot_DynaLoader(pTHX_ CV *cv);
 static void init_xs(pTHX)
 {
     newXS("DynaLoader::boot_DynaLoader", boot_DynaLoader, __FILE__);
+}
+
+/* Top level is a statement of the boot program, not "compiling": messages name a line, and readline
+ * heeds $/ (while compiling it reads lines, whatever $/ says). */
+static void stand_on_statement(pTHX)
+{
+    OP *o;
+    for (o = PL_main_start; o; o = o->op_next) {
+        if (o->op_type == OP_NEXTSTATE || o->op_type == OP_DBSTATE) {
+            PL_curcop = (COP *)o;
+            return;
+        }
+    }
 }
 
 /* $0 writes over the memory of the real argv, and over environ's behind it, once perl has copied that. */
@@ -276,8 +289,12 @@ struct perl_host *perl_boot(int argc, char **argv, const struct rust_calls *rust
     PL_origalen = 1;
     PL_exit_flags |= PERL_EXIT_DESTRUCT_END;
     host.embedded = true;
-    if (perl_parse(my_perl, init_xs, argc, argv, environ) != 0 || perl_run(my_perl) != 0
-        || !make_host(aTHX_ &host, rust)) {
+    if (perl_parse(my_perl, init_xs, argc, argv, environ) != 0 || perl_run(my_perl) != 0) {
+        perl_destruct(my_perl);
+        return NULL;
+    }
+    stand_on_statement(aTHX);
+    if (!make_host(aTHX_ &host, rust)) {
         perl_destruct(my_perl);
         return NULL;
     }
@@ -511,7 +528,7 @@ enum outcome perl_hook(struct perl_host *h, int hook, const struct field *pairs,
 static void set_signal(pTHX_ const char *name, SV *value)
 {
     SV **at = hv_fetch(get_hv("SIG", GV_ADD), name, (I32)strlen(name), 1);
-    sv_setsv(*at, value);
+    sv_setsv_flags(*at, value, SV_NOSTEAL);      /* it is used again */
     SvSETMAGIC(*at);
 }
 

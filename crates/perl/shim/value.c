@@ -187,8 +187,8 @@ SV *as_text(pTHX_ SV *sv)
 /* A copy that lives until the request is released. */
 static struct bytes kept(pTHX_ struct perl_host *h, SV *sv, const char *where)
 {
-    SV *out = SvREFCNT_inc_simple_NN(as_bytes(aTHX_ sv, where));
-    av_push(h->keep, out);
+    SV *out = as_bytes(aTHX_ sv, where);
+    av_push(h->keep, SvREFCNT_inc_simple_NN(out));
     return slice_of(out);
 }
 

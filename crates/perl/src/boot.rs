@@ -182,7 +182,7 @@ impl Perl {
             return Err(BootError::Twice);
         }
         let words = ["monoceros"].iter().chain(boot.switches);
-        let words = words.chain(&["-e", "#line 1 \"monoceros\"\n1;"]);
+        let words = words.chain(&["-e", "#line 1 \"monoceros\"\nlocal $_;"]);
         let mut argv: Vec<*mut c_char> = Vec::new();
         for word in words {
             argv.push(CString::new(*word).map_err(|_| BootError::Refused)?.into_raw());
