@@ -32,34 +32,34 @@ pub fn fork() -> io::Result<Option<i32>> {
     }
 }
 
-/// Forks a process that shares nothing with this one but `kept` and the standard descriptors, and
-/// returns its pid. It runs `run` and then leaves with its answer; a panic there makes that 70.
+/// Forks a process that has nothing of this one but what it is `given`, and returns its pid. Of all
+/// descriptors only the standard ones stay open there, and those that `kept` names. It runs `run`
+/// and then leaves with its answer; a panic there makes that 70.
 ///
 /// In it every signal has its default disposition and all are blocked, so that only KILL (and the
-/// kernel's own SEGV, BUS, ILL, FPE) ends it. `run` may use no descriptor but those `kept`.
+/// kernel's own SEGV, BUS, ILL, FPE) ends it; and KILL comes when this process dies.
 ///
 /// # Errors
 ///
 /// The kernel refused to fork.
-pub fn fork_apart(kept: &[BorrowedFd<'_>], run: impl FnOnce() -> i32) -> io::Result<i32> {
+pub fn fork_apart<T>(
+    given: T,
+    kept: impl FnOnce(&T) -> Vec<BorrowedFd<'_>>,
+    run: impl FnOnce(T) -> i32,
+) -> io::Result<i32> {
     let parent = this();
+    // Before the fork: no handler of this process may run in the new one.
     let before = signal::block_all();
-    match fork() {
-        Ok(None) => {}
-        Ok(Some(pid)) => {
-            signal::restore(&before);
-            return Ok(pid);
-        }
-        Err(error) => {
-            signal::restore(&before);
-            return Err(error);
-        }
+    let forked = fork();
+    if let Ok(None) = forked {
+        signal::all_to_default();
+        die_with(parent);
+        close_all_but(&kept(&given));
+        // The frames above are the parent's: neither a return nor an unwind may reach them.
+        leave(catch_unwind(AssertUnwindSafe(|| run(given))).unwrap_or(70));
     }
-    signal::all_to_default();
-    die_with(parent);
-    close_all_but(kept);
-    // The frames above belong to another process: neither a return nor an unwind may reach them.
-    leave(catch_unwind(AssertUnwindSafe(run)).unwrap_or(70))
+    signal::restore(&before);
+    forked.map(|pid| pid.unwrap_or(0))
 }
 
 /// Closes every descriptor above 2 that is not in `kept`.

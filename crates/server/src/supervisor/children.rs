@@ -49,8 +49,10 @@ pub enum Decision {
     TellDied(WorkerId),
     /// Tell this process to leave when it has finished what it does.
     Term(i32),
-    /// Kill this process.
+    /// Kill this process: it has not left in time.
     Kill(i32),
+    /// Kill this manager, whom nobody needs any more: it holds nothing.
+    EndManager(i32),
     /// Nothing is left: end with this status.
     Over(i32),
 }

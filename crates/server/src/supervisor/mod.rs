@@ -1,3 +1,212 @@
 //! Who lives and who dies: binds, forks, reaps, and ends everything.
+//!
+//! The supervisor has one thread: it forks, and it hosts the application. Listeners are bound first,
+//! so that a wrong address is told at once; then a manager is forked, while there is nothing of the
+//! application in this process; then the application is loaded, and signals are taken over. From
+//! then on it sleeps until a signal, a word of the manager or a deadline comes, and does what
+//! [`children`] decides.
+//!
+//! [`run`] returns in every worker, too, because door two must get back to Perl's own frames there.
+
 pub mod children;
 pub mod listen;
+mod pid;
+mod set;
+mod signals;
+mod tend;
+
+use std::error::Error;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use tracing::{error, info, warn};
+
+use self::children::{Children, Policy};
+use self::listen::Listeners;
+use self::pid::PidFile;
+use self::set::Set;
+use self::signals::Signals;
+use crate::config::{Config, LogTo, exit};
+use crate::listener::Address;
+use crate::log::{self, Role};
+use crate::os::process;
+use crate::os::signal::Mask;
+use crate::table::WorkerId;
+use crate::worker::app::Host;
+use crate::worker::{self, Birth};
+
+/// How [`run`] ends, and in which process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// This is the supervisor, and nothing of what it began is left: exit with this status.
+    Over(i32),
+    /// This is a worker: exit with this status, END blocks and all.
+    Worker(i32),
+}
+
+/// Binds, loads, forks, and serves until it is told to stop. Returns in the supervisor and in each
+/// worker. `on_ready` is called once, in the supervisor, when the first worker can serve; it runs
+/// with all signals blocked.
+pub fn run<H: Host>(config: &Config, host: &mut H, on_ready: &mut dyn FnMut(&[Address])) -> End {
+    log::start();
+    log::this_is(Role::Supervisor, 0);
+    let mut supervisor = match Supervisor::start(config) {
+        Ok(supervisor) => supervisor,
+        Err(status) => return End::Over(status),
+    };
+    if let Err(why) = host.load() {
+        error!("the application could not be loaded: {why}");
+        return End::Over(supervisor.end_early(exit::LOAD));
+    }
+    let signals = match Signals::take() {
+        Ok(signals) => signals,
+        Err(why) => {
+            error!("cannot read signals: {why}");
+            return End::Over(supervisor.end_early(exit::FAILED));
+        }
+    };
+    // Only now: who reads the file may send a signal.
+    supervisor.write_pid();
+    match tend::tend(&mut supervisor, host, &signals, on_ready) {
+        tend::Ended::Over(status) => {
+            supervisor.clean_up();
+            signals.give_back();
+            End::Over(status)
+        }
+        tend::Ended::Born(worker, manager) => {
+            let mask = signals.before();
+            drop(signals);
+            End::Worker(supervisor.live(worker, manager, host, &mask))
+        }
+    }
+}
+
+/// What the supervisor has, beside the application.
+#[derive(Debug)]
+struct Supervisor<'a> {
+    config: &'a Config,
+    pid: i32,
+    pid_file: Option<PidFile>,
+    listeners: Listeners,
+    addresses: Vec<Address>,
+    /// The lifeline: what all others have the read end of, and the end that nobody else has.
+    read_end: OwnedFd,
+    write_end: OwnedFd,
+    /// One number per worker that is wanted, and some to spare.
+    numbers: u32,
+    children: Children,
+    set: Option<Set>,
+}
+
+impl<'a> Supervisor<'a> {
+    /// Everything up to the first manager. `Err` is the status to exit with; the reason is logged.
+    fn start(config: &'a Config) -> Result<Self, i32> {
+        let failed = |what: &str, why: &dyn Error| {
+            error!("{what}: {why}");
+            exit::FAILED
+        };
+        open_log(config).map_err(|why| failed("cannot open the error log", &why))?;
+        config.notes.iter().for_each(|note| info!("{note}"));
+        if let Err(why) = process::raise_descriptor_limit() {
+            warn!("cannot raise the limit of descriptors: {why}");
+        }
+        let pid_file = config.pid.as_deref().map(PidFile::take).transpose();
+        let pid_file = pid_file.map_err(|why| match why.kind() {
+            io::ErrorKind::WouldBlock => failed("the pid file belongs to a server that runs", &why),
+            _ => failed("cannot make the pid file", &why),
+        })?;
+        let (read_end, write_end) = io::pipe().map_err(|why| failed("cannot make a pipe", &why))?;
+        let listeners = Listeners::bind(&config.listen, &config.inherited, config.backlog)
+            .map_err(|error| {
+                error!("{error}: {}", error.source);
+                exit::BIND
+            })?;
+        // Replacements are born before the old leave, and TTIN asks for more.
+        let numbers = config.workers.saturating_mul(2).saturating_add(16);
+        let mut supervisor = Self {
+            config,
+            pid: process::this(),
+            pid_file,
+            addresses: listeners.addresses(),
+            listeners,
+            read_end: read_end.into(),
+            write_end: write_end.into(),
+            numbers,
+            children: Children::new(config.workers, numbers, policy(config)),
+            set: None,
+        };
+        if let Err(why) = supervisor.begin() {
+            supervisor.clean_up();
+            return Err(failed("cannot begin", &why));
+        }
+        Ok(supervisor)
+    }
+
+    /// Begins a set.
+    fn begin(&mut self) -> io::Result<()> {
+        let set = Set::begin(self.config, &self.listeners, self.numbers, self.read_end.as_fd())?;
+        self.children.manager_born(set.manager);
+        self.set = Some(set);
+        Ok(())
+    }
+
+    /// Ends what there is before the first worker.
+    fn end_early(mut self, status: i32) -> i32 {
+        if let Some(set) = self.set.take() {
+            tend::kill(set.manager, rustix::process::Signal::KILL);
+            tend::wait_for(set.manager);
+        }
+        self.clean_up();
+        status
+    }
+
+    fn write_pid(&mut self) {
+        let pid = self.pid;
+        if let Some(Err(why)) = self.pid_file.as_mut().map(|file| file.write(pid)) {
+            warn!("cannot write the pid file: {why}");
+        }
+    }
+
+    /// Leaves no file behind.
+    fn clean_up(&mut self) {
+        self.listeners.remove_paths();
+        if let Some(file) = self.pid_file.take() {
+            file.remove();
+        }
+    }
+
+    /// The life of a worker, in its own process, from the fork on.
+    fn live<H: Host>(self, me: WorkerId, manager: OwnedFd, host: &mut H, mask: &Mask) -> i32 {
+        log::this_is(Role::Worker, me);
+        process::die_with(self.pid);
+        let Self { config, addresses, set, listeners, pid_file, read_end, write_end, .. } = self;
+        // What is the supervisor's alone. The paths and the pid file stay, as files.
+        drop((listeners, pid_file, read_end, write_end));
+        let Some(set) = set else { return exit::FAILED };
+        let shared = set.into_shared();
+        shared.scoreboard.sign(me, process::this());
+        if config.sched_batch
+            && let Err(why) = process::sched_batch()
+        {
+            warn!("cannot run under SCHED_BATCH: {why}");
+        }
+        let (shared, addresses) = (&shared, &addresses[..]);
+        worker::run(Birth { config, shared, me, manager, addresses, mask }, host.app())
+    }
+}
+
+fn policy(config: &Config) -> Policy {
+    Policy {
+        spawn_interval: config.spawn_interval,
+        err_respawn_interval: config.err_respawn_interval,
+        graceful_timeout: config.graceful_timeout,
+    }
+}
+
+fn open_log(config: &Config) -> io::Result<()> {
+    match &config.error_log {
+        None => Ok(()),
+        Some(LogTo::File(path)) => log::to_file(path),
+        Some(LogTo::Command(command)) => log::to_command(command),
+    }
+}

@@ -40,6 +40,11 @@ impl Children {
         [kills, stop, begin, birth, turn].into_iter().flatten().min()
     }
 
+    /// Whether deaths are in order.
+    pub fn is_stopping(&self) -> bool {
+        self.phase != Phase::Running
+    }
+
     /// Whoever had until now is killed.
     fn end_overdue(&mut self, now: Instant) {
         for (pid, until) in &mut self.leftovers {
@@ -62,12 +67,18 @@ impl Children {
     /// The manager is ended last, when there is nobody left who may need it.
     fn end_manager(&mut self) {
         let alone = self.leftovers.is_empty() && self.living().next().is_none();
-        let due = self.phase != Phase::Running && (self.drained && alone || self.killed);
+        let due = match self.phase {
+            _ if self.killed => Some(Decision::Kill as fn(i32) -> Decision),
+            Phase::Stopping { .. } | Phase::Fast { .. } if self.drained && alone => {
+                Some(Decision::EndManager as fn(i32) -> Decision)
+            }
+            _ => None,
+        };
         if let Manager::Living { pid, ended: ended @ false, .. } = &mut self.manager
-            && due
+            && let Some(decision) = due
         {
             *ended = true;
-            self.out.push_back(Decision::Kill(*pid));
+            self.out.push_back(decision(*pid));
         }
     }
 

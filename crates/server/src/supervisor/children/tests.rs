@@ -1,6 +1,6 @@
 //! Births and deaths, told as stories.
 
-use super::Decision::{Begin, Kill, Over, Spawn, TellDied, TellFast, TellStop, Term};
+use super::Decision::{Begin, EndManager, Kill, Over, Spawn, TellDied, TellFast, TellStop, Term};
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -163,7 +163,7 @@ fn a_graceful_stop_ends_workers_when_drained_and_the_manager_last() {
     story.dies(1);
     assert_eq!(story.go(), [TellDied(0)]);
     story.dies(2);
-    assert_eq!(story.go(), [TellDied(1), Kill(MANAGER)]);
+    assert_eq!(story.go(), [TellDied(1), EndManager(MANAGER)]);
     assert_eq!(story.dies(MANAGER), Who::Manager);
     assert_eq!(story.go(), [Over(0)]);
 }
@@ -228,7 +228,7 @@ fn an_interrupt_is_fast_and_stays_so() {
     story.dies(1);
     assert_eq!(story.go(), [TellDied(0)], "no worker is born any more");
     story.children.drained();
-    assert_eq!(story.go(), [Kill(MANAGER)]);
+    assert_eq!(story.go(), [EndManager(MANAGER)]);
     story.dies(MANAGER);
     assert_eq!(story.go(), [Over(0)]);
 }
