@@ -8,12 +8,12 @@ use File::Temp qw(tempdir);
 use Plack::Test::Suite;
 use Test::More;
 use lib dirname(__FILE__) . '/lib';
+use Door;
 use Relay;
 
 my $dir  = tempdir(CLEANUP => 1);
 my @tail = ('-E', 'production', '--max-workers=2', dirname(__FILE__) . '/suite.psgi');
-my %door = (plackup => sub { exec $^X, '-S', 'plackup', '-s', 'Monoceros', @_, @tail });
-$door{program} = sub { exec $ENV{MONOCEROS_PROGRAM}, @_, @tail } if $ENV{MONOCEROS_PROGRAM};
+my %door = Door->all;
 
 # Behind the relay the server has no TCP address: what the suite expects is asserted apart.
 my @unix = @Plack::Test::Suite::TEST;
@@ -32,13 +32,13 @@ $unix[$env] = [
 for my $door (sort keys %door) {
     subtest "$door, TCP" => sub {
         Plack::Test::Suite->run_server_tests(
-            sub { $door{$door}->('--host', '127.0.0.1', '--port', shift) });
+            sub { $door{$door}->('--host', '127.0.0.1', '--port', shift, @tail) });
     };
     subtest "$door, UNIX" => sub {
         my $socket = "$dir/$door.sock";
         local @Plack::Test::Suite::TEST = @unix;
         Plack::Test::Suite->run_server_tests(
-            sub { Relay::serve(shift, $socket, sub { $door{$door}->('--socket', $socket) }) });
+            sub { Relay::serve(shift, $socket, sub { $door{$door}->('--socket', $socket, @tail) }) });
     };
 }
 

@@ -47,7 +47,11 @@ pub enum End {
 /// Binds, loads, forks, and serves until it is told to stop. Returns in the supervisor and in each
 /// worker. `on_ready` is called once, in the supervisor, when the first worker can serve; it runs
 /// with all signals blocked.
-pub fn run<H: Host>(config: &Config, host: &mut H, on_ready: &mut dyn FnMut(&[Address])) -> End {
+pub fn run<H: Host>(
+    config: &Config,
+    host: &mut H,
+    on_ready: &mut dyn FnMut(&mut H, &[Address]),
+) -> End {
     log::start();
     log::this_is(Role::Supervisor, 0);
     let mut supervisor = match Supervisor::start(config) {

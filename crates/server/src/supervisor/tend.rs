@@ -40,7 +40,7 @@ pub(super) fn tend<H: Host>(
     supervisor: &mut Supervisor<'_>,
     host: &mut H,
     signals: &Signals,
-    on_ready: &mut dyn FnMut(&[Address]),
+    on_ready: &mut dyn FnMut(&mut H, &[Address]),
 ) -> Ended {
     // Whoever died while the application was loaded sent a signal that nobody read.
     supervisor.reap(Instant::now());
@@ -54,7 +54,7 @@ pub(super) fn tend<H: Host>(
         supervisor.sleep(signals, now);
         let now = Instant::now();
         // What the manager said before it died comes first, so that a drained one is not missed.
-        supervisor.hear_manager(on_ready, now);
+        supervisor.hear_manager(&mut |addresses| on_ready(host, addresses), now);
         while let Some(ask) = signals.next() {
             supervisor.answer(ask, now);
         }

@@ -32,7 +32,7 @@ pub(crate) fn serve() -> ExitCode {
     let mut ran = OpenOptions::new().create(true).append(true).open(ran).unwrap();
     let mut app =
         Plain(move |request: &Request<'_>, reply: &mut Reply<'_>| answer(&mut ran, request, reply));
-    let status = match supervisor::run(&config, &mut app, &mut |_| {}) {
+    let status = match supervisor::run(&config, &mut app, &mut |_, _| {}) {
         End::Over(status) | End::Worker(status) => status,
     };
     std::process::exit(status)

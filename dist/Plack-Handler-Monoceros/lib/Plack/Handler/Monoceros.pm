@@ -24,10 +24,10 @@ sub new {
         }
         elsif (ref $value eq 'CODE') {
             $code{$name} = $value;
-            push @pairs, [ $name, undef ];
+            push @pairs, $name, undef;
         }
         else {
-            push @pairs, [ $name, $_ ] for ref $value eq 'ARRAY' ? @$value : $value;
+            push @pairs, $name, $_ for ref $value eq 'ARRAY' ? @$value : $value;
         }
     }
     return bless { %code, options => \@pairs }, $class;
@@ -41,7 +41,7 @@ sub run {
     my %code    = map { $_ => $self->{$_} } grep { ref $self->{$_} eq 'CODE' } @CODE;
 
     # plackup -L Delayed sets it on the object, after new: then every worker loads for itself.
-    push @options, [ preload_app => 0 ] if $code{psgi_app_builder};
+    push @options, preload_app => 0 if $code{psgi_app_builder};
 
     my $status = _run($app, \@options, \%code);
     exit $status if $status;
