@@ -66,7 +66,7 @@ static bool still_empty(pTHX_ GV *gv)
         return false;
     if (SvOBJECT(gv) || SvMAGICAL(gv) || SvMAGICAL(io) || GvHV(gv) || GvAV(gv))
         return false;
-    if (strNE(PerlIOBase(in)->tab->name, "scalar")
+    if (PerlIOBase(in)->tab != the_host->scalar_layer
         || (PerlIOBase(in)->flags & (PERLIO_F_UTF8 | PERLIO_F_CRLF)))
         return false;
     PerlIO_clearerr(in);
@@ -85,6 +85,7 @@ SV *make_input(pTHX_ struct perl_host *h, const struct request *request)
         h->empty_input = NULL;
         SvREFCNT_dec((SV *)old);
         h->empty_input = memory_input(aTHX_ request->body);
+        h->scalar_layer = PerlIOBase(IoIFP(GvIOp(h->empty_input)))->tab;
     }
     return newRV_inc((SV *)h->empty_input);
 }
@@ -129,27 +130,14 @@ static SV *make_io(pTHX_ struct perl_host *h)
     return sv_bless(sv_2mortal(newRV_noinc((SV *)gv)), gv_stashpv(classes[h->family], GV_ADD));
 }
 
-XS(xs_inform);
-
-static SV *serial_sub(pTHX_ struct perl_host *h, XSUBADDR_t body)
-{
-    CV *cv = newXS(NULL, body, __FILE__);
-    CvXSUBANY(cv).any_uv = h->serial;
-    return newRV_noinc((SV *)cv);
-}
-
 static int lazy_get(pTHX_ SV *sv, MAGIC *mg)
 {
     struct perl_host *h = the_host;
     UV serial = PTR2UV(mg->mg_ptr);
-    SV *value = &PL_sv_undef;
     if (!serial)                                 /* built, or stored over, before */
         return 0;
     mg->mg_ptr = NULL;
-    if (is_current(aTHX_ h, serial))
-        value = mg->mg_private == LAZY_IO ? make_io(aTHX_ h)
-                                          : sv_2mortal(serial_sub(aTHX_ h, xs_inform));
-    sv_setsv(sv, value);
+    sv_setsv(sv, is_current(aTHX_ h, serial) ? make_io(aTHX_ h) : &PL_sv_undef);
     return 0;
 }
 
@@ -163,12 +151,38 @@ static int lazy_set(pTHX_ SV *sv, MAGIC *mg)
 
 static MGVTBL lazy_table = { lazy_get, lazy_set, NULL, NULL, NULL, NULL, NULL, NULL };
 
-SV *make_lazy(pTHX_ struct perl_host *h, U16 what)
+SV *make_lazy_io(pTHX_ struct perl_host *h)
 {
     SV *sv = newSV(0);
-    MAGIC *mg = sv_magicext(sv, NULL, PERL_MAGIC_ext, &lazy_table, INT2PTR(char *, h->serial), 0);
-    mg->mg_private = what;
+    sv_magicext(sv, NULL, PERL_MAGIC_ext, &lazy_table, INT2PTR(char *, h->serial), 0);
     return sv;
+}
+
+/* ---- what is used again, unless the application has kept it ---- */
+
+XS(xs_inform);
+
+SV *make_inform(pTHX_ struct perl_host *h)
+{
+    if (!h->inform || SvREFCNT(h->inform) != 1 || SvOBJECT(h->inform)) {
+        CV *old = h->inform;                     /* its serial stays: it matches nothing any more */
+        h->inform = NULL;
+        SvREFCNT_dec((SV *)old);
+        h->inform = newXS(NULL, xs_inform, __FILE__);
+    }
+    CvXSUBANY(h->inform).any_uv = h->serial;
+    return newRV_inc((SV *)h->inform);
+}
+
+SV *make_handlers(pTHX_ struct perl_host *h)
+{
+    AV *av = h->handlers;
+    if (!av || SvREFCNT(av) != 1 || SvMAGICAL(av) || SvOBJECT(av) || AvFILLp(av) >= 0) {
+        h->handlers = NULL;
+        SvREFCNT_dec((SV *)av);
+        h->handlers = newAV();
+    }
+    return newRV_inc((SV *)h->handlers);
 }
 
 /* ---- the responder and the writer ---- */

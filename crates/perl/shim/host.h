@@ -40,7 +40,10 @@ struct perl_host {
     HV *template;
     SV *key_input, *key_io, *key_informational, *key_handlers, *key_commit, *key_errors;
     SV *record;                    /* \65536, for $/ */
-    GV *empty_input;
+    GV *empty_input;               /* these three serve every request, until one is kept */
+    CV *inform;
+    AV *handlers;
+    const PerlIO_funcs *scalar_layer;
 
     /* The request at hand. `serial` says which one an XSUB or a magic belongs to: only the one with
      * this number may reach `conn`, which is NULL unless the application is running. */
@@ -121,8 +124,9 @@ PERL_STATIC_INLINE struct bytes slice_of(SV *sv)
 /* callback.c */
 void make_callbacks(pTHX_ struct perl_host *);
 CV *make_responder(pTHX_ struct perl_host *);
-SV *make_lazy(pTHX_ struct perl_host *, U16 what);
-enum lazy { LAZY_IO = 1, LAZY_INFORM };
+SV *make_lazy_io(pTHX_ struct perl_host *);
+SV *make_inform(pTHX_ struct perl_host *);
+SV *make_handlers(pTHX_ struct perl_host *);
 SV *make_input(pTHX_ struct perl_host *, const struct request *);
 
 /* wait.c */

@@ -57,9 +57,9 @@ HV *build_env(pTHX_ struct perl_host *h, const struct request *request)
             (void)hv_store(env, v->name.at, (I32)v->name.len, value, 0);
     }
     (void)hv_store_ent(env, h->key_input, make_input(aTHX_ h, request), 0);
-    (void)hv_store_ent(env, h->key_handlers, newRV_noinc((SV *)newAV()), 0);
-    (void)hv_store_ent(env, h->key_io, make_lazy(aTHX_ h, LAZY_IO), 0);
-    (void)hv_store_ent(env, h->key_informational, make_lazy(aTHX_ h, LAZY_INFORM), 0);
+    (void)hv_store_ent(env, h->key_handlers, make_handlers(aTHX_ h), 0);
+    (void)hv_store_ent(env, h->key_io, make_lazy_io(aTHX_ h), 0);
+    (void)hv_store_ent(env, h->key_informational, make_inform(aTHX_ h), 0);
     return env;
 }
 
