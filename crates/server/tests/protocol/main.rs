@@ -7,7 +7,6 @@
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::print_stderr,
-    missing_docs,
     reason = "a test says what it does on its output, and dies when something is not as it says"
 )]
 

@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -156,7 +156,11 @@ impl Drop for Server {
         if thread::panicking() {
             let (lines, _) = &*self.lines;
             eprintln!("--- the server's log:");
-            lines.lock().unwrap().iter().for_each(|line| eprintln!("{line}"));
+            lines
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .iter()
+                .for_each(|line| eprintln!("{line}"));
         }
         for pid in self.family() {
             let _ = kill_process(pid, Signal::KILL);
@@ -185,7 +189,7 @@ fn listen(stderr: impl std::io::Read + Send + 'static) -> Lines {
     let theirs = lines.clone();
     thread::spawn(move || {
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-            theirs.0.lock().unwrap().push(line);
+            theirs.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
             theirs.1.notify_all();
         }
     });

@@ -6,6 +6,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use monoceros_server::config::{Config, HostFacts, Options};
 use monoceros_server::http::head::Field;
@@ -49,6 +50,11 @@ fn answer(ran: &mut File, request: &Request<'_>, reply: &mut Reply<'_>) -> Outco
     match path.split('/').nth(1).unwrap_or_default() {
         "pid" => reply.whole(200, &plain, &[std::process::id().to_string().as_bytes()]).unwrap(),
         "big" => reply.whole(200, &plain, &[&vec![b'x'; BIG]]).unwrap(),
+        "spin" => {
+            let until = Instant::now() + Duration::from_millis(2);
+            while Instant::now() < until {}
+            reply.whole(200, &plain, &[b"done"]).unwrap();
+        }
         "exit" => return Outcome::Exit(7),
         "hang" => loop {
             rustix::event::pause();

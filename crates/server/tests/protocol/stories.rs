@@ -207,6 +207,25 @@ fn death_of_the_manager() {
     server.stop();
 }
 
+/// Asks for the same path again and again, over some connections. Returns how many broke.
+fn many_paths(server: &Server, path: &str, clients: usize, requests: usize) -> usize {
+    let client = || {
+        let (mut connection, mut broken) = (server.connect(), 0);
+        for _ in 0..requests {
+            let seen = connection.send(&request(path)).and_then(|()| connection.answer());
+            if !seen.is_ok_and(|answer| answer.status == 200) {
+                connection = server.connect();
+                broken += 1;
+            }
+        }
+        broken
+    };
+    thread::scope(|scope| {
+        let clients: Vec<_> = (0..clients).map(|_| scope.spawn(client)).collect();
+        clients.into_iter().map(|client| client.join().unwrap()).sum()
+    })
+}
+
 /// Every kind of traffic, so that every step is reached.
 fn traffic(server: &Server) -> Seen {
     thread::scope(|scope| {
@@ -222,8 +241,10 @@ fn traffic(server: &Server) -> Seen {
             let seen = client.send(bytes).and_then(|()| client.answer());
             usize::from(!seen.is_ok_and(|answer| answer.status == 200))
         });
+        // While these keep one worker busy, the other meets connections that it has to fetch.
+        let busy = scope.spawn(|| many_paths(server, "/spin", 3, 20));
         let mut seen = many(server, 6, 60);
-        seen.broken += slow.join().unwrap() + short.join().unwrap();
+        seen.broken += slow.join().unwrap() + short.join().unwrap() + busy.join().unwrap();
         seen
     })
 }
@@ -248,7 +269,7 @@ fn a_manager_killed_at(step: &str) {
         let _ = server.connect().send("GET /n/part");
     }
     until("the manager has died", || server.has_died());
-    server.wait_for_nth("accepting", if step == "accept" { 1 } else { 2 });
+    server.wait_for_nth("accepting", if step == "take" { 1 } else { 2 });
     until("two workers serve, and the old ones have left", || server.family().len() == 4);
     assert_eq!(traffic(&server).broken, 0, "after the recovery");
     server.stop();
