@@ -21,7 +21,11 @@ post '/upload' => sub ($c) {
 get '/stream' => sub ($c) {
     my $left = 5;
     my $line;
-    $line = sub ($c) { $left-- ? $c->write_chunk("line $left\n", $line) : $c->finish };
+    $line = sub ($c, @) {
+        return $c->write_chunk("line $left\n", $line) if $left-- > 0;
+        undef $line;    # it refers to itself
+        $c->finish;
+    };
     $c->write_chunk("five lines\n", $line);
 };
 
