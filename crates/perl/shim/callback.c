@@ -385,7 +385,7 @@ XS(xs_inform)
     SAVEINT(h->busy);
     h->busy = 1;
     head.status = take_status(aTHX_ ST(0));
-    take_fields(aTHX_ h, ST(1), &head);
+    take_fields(aTHX_ h, &h->inform_fields, ST(1), &head);
     LEAVE;
     if (!h->conn)
         XSRETURN_NO;

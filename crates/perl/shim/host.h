@@ -27,6 +27,8 @@ typedef void (*shim_fn)(pTHX_ void *arg);
 
 struct frame { struct frame *below; shim_fn fn; void *arg; bool done; };
 
+struct scratch { struct field *at; size_t room; };
+
 struct perl_host {
     PerlInterpreter *perl;
     const struct rust_calls *rust;
@@ -57,9 +59,11 @@ struct perl_host {
     AV *keep;                      /* strings that had to be copied */
     unsigned empties;
 
-    struct field *fields;          /* scratch for slices that go out; grown, never shrunk */
+    /* Slices that go out; grown, never shrunk. An interim answer has its own, for it may be sent from
+     * a getline, when the fields of the final one are still to be used. */
+    struct scratch fields, inform_fields;
     struct bytes *chunks;
-    size_t room_fields, room_chunks;
+    size_t room_chunks;
 
     SV *thrown, *error;
     bool died;                     /* `thrown` has not been made a string yet */
@@ -104,7 +108,7 @@ struct taking { SV *from; struct response *to; bool in_responder; };
 HV *build_env(pTHX_ struct perl_host *, const struct request *);
 bool take_plain(pTHX_ struct perl_host *, SV *from, struct response *, bool in_responder);
 void take_apart(pTHX_ void *taking);             /* croaks */
-void take_fields(pTHX_ struct perl_host *, SV *from, struct response *);    /* croaks */
+void take_fields(pTHX_ struct perl_host *, struct scratch *, SV *from, struct response *);  /* croaks */
 int64_t take_status(pTHX_ SV *);                 /* croaks */
 SV *as_bytes(pTHX_ SV *, const char *where);     /* a mortal copy, downgraded; croaks */
 SV *as_text(pTHX_ SV *);                         /* the same, UTF-8 if it cannot be; for people */

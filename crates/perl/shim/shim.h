@@ -3,7 +3,8 @@
  * perl_* goes into Perl from Rust; rust_calls comes out of Perl into Rust. No Perl header is included
  * here, and src/ffi.rs mirrors this file in its order: change both together (tests/layout.rs compares).
  *
- * Slices that come out live until perl_release, or until Perl runs again, whichever is first.
+ * Slices that come out live until perl_release; those of a BODY_ARRAY until Perl runs again, if that is
+ * first, for they point into the application's own strings.
  * Not here: what the shim's own files share (host.h). */
 #ifndef MONOCEROS_SHIM_H
 #define MONOCEROS_SHIM_H

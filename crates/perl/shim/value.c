@@ -63,14 +63,14 @@ HV *build_env(pTHX_ struct perl_host *h, const struct request *request)
     return env;
 }
 
-static bool room_for_fields(struct perl_host *h, size_t n)
+static bool room_for_fields(struct scratch *fields, size_t n)
 {
-    if (n > h->room_fields) {
-        struct field *more = realloc(h->fields, (n + 16) * sizeof *more);
+    if (n > fields->room) {
+        struct field *more = realloc(fields->at, (n + 16) * sizeof *more);
         if (!more)
             return false;
-        h->fields = more;
-        h->room_fields = n + 16;
+        fields->at = more;
+        fields->room = n + 16;
     }
     return true;
 }
@@ -100,15 +100,15 @@ static bool plain_fields(struct perl_host *h, AV *av, struct response *to)
 {
     size_t n = (size_t)(AvFILLp(av) + 1), i;
     SV **at = AvARRAY(av);
-    if (n % 2 || !room_for_fields(h, n / 2))
+    if (n % 2 || !room_for_fields(&h->fields, n / 2))
         return false;
     for (i = 0; i < n; i += 2) {
         if (!at[i] || !at[i + 1] || !is_plain(at[i]) || !is_plain(at[i + 1]))
             return false;
-        h->fields[i / 2].name = slice_of(at[i]);
-        h->fields[i / 2].value = slice_of(at[i + 1]);
+        h->fields.at[i / 2].name = slice_of(at[i]);
+        h->fields.at[i / 2].value = slice_of(at[i + 1]);
     }
-    to->fields = h->fields;
+    to->fields = h->fields.at;
     to->n_fields = n / 2;
     return true;
 }
@@ -218,7 +218,7 @@ int64_t take_status(pTHX_ SV *sv)
     return SvIV(copy);
 }
 
-void take_fields(pTHX_ struct perl_host *h, SV *from, struct response *to)
+void take_fields(pTHX_ struct perl_host *h, struct scratch *fields, SV *from, struct response *to)
 {
     AV *av;
     SSize_t n, i;
@@ -229,7 +229,7 @@ void take_fields(pTHX_ struct perl_host *h, SV *from, struct response *to)
     n = av_len(av) + 1;
     if (n % 2)
         croak("The response's headers have an odd number of elements");
-    if (!room_for_fields(h, (size_t)n / 2))
+    if (!room_for_fields(fields, (size_t)n / 2))
         croak("Out of memory for a response's headers");
     for (i = 0; i < n; i += 2) {
         SV *name = element(aTHX_ av, i), *value = element(aTHX_ av, i + 1);
@@ -238,10 +238,10 @@ void take_fields(pTHX_ struct perl_host *h, SV *from, struct response *to)
             line = as_text(aTHX_ line);
             h->rust->log(2, slice_of(line));
         }
-        h->fields[i / 2].name = kept(aTHX_ h, name, "response header");
-        h->fields[i / 2].value = kept(aTHX_ h, value, "response header");
+        fields->at[i / 2].name = kept(aTHX_ h, name, "response header");
+        fields->at[i / 2].value = kept(aTHX_ h, value, "response header");
     }
-    to->fields = h->fields;
+    to->fields = fields->at;
     to->n_fields = (size_t)n / 2;
 }
 
@@ -353,7 +353,7 @@ void take_apart(pTHX_ void *taking)
         croak("The response has %ld elements, not three", (long)n);
     t->to->status = take_status(aTHX_ element(aTHX_ av, 0));
     t->to->kind = BODY_NONE;
-    take_fields(aTHX_ h, element(aTHX_ av, 1), t->to);
+    take_fields(aTHX_ h, &h->fields, element(aTHX_ av, 1), t->to);
     if (n == 3)
         take_body(aTHX_ h, element(aTHX_ av, 2), t->to);
 }

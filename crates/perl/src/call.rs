@@ -94,8 +94,9 @@ pub enum Streamed {
 /// What the application returned. Borrows the interpreter, so that nothing can be freed meanwhile;
 /// dropping it frees nothing: that is [`Perl::release`]'s.
 ///
-/// Fields and chunks are there until Perl runs again: after [`piece`](Self::piece),
-/// [`close`](Self::close), [`stream`](Self::stream) or [`complain`](Self::complain) there are none.
+/// What points into the application's own strings is there until Perl runs again: after
+/// [`close`](Self::close), [`error`](Self::error) or [`complain`](Self::complain) an array has no
+/// chunks and no fields any more, and a file is `Lines`. The fields of other answers are copies.
 #[derive(Debug)]
 pub struct Answer<'p> {
     perl: &'p mut Perl,
@@ -110,8 +111,10 @@ impl Answer<'_> {
 
     /// The fields.
     pub fn fields(&self) -> Fields<'_> {
-        // SAFETY: the shim counted what it wrote into its scratch space. It stays until Perl runs
-        // again, for which `&mut self` is needed; and `forget_slices` is called then.
+        // SAFETY: the shim counted what it wrote into its scratch space, which the next call
+        // writes again. Strings of an array's answer stay until Perl runs again, for which
+        // `&mut self` is needed; `forget_slices` is called then. Others are the shim's copies
+        // (shim/value.c, kept), which are freed by the release.
         Fields::new(unsafe { slice_of(self.raw.fields, self.raw.n_fields) })
     }
 
@@ -132,10 +135,10 @@ impl Answer<'_> {
 
     /// Before Perl runs again: it may change or free any string that a slice points to.
     fn forget_slices(&mut self) {
-        self.raw.n_fields = 0;
-        self.raw.n_chunks = 0;
-        if self.raw.kind == ffi::BODY_FILE {
-            self.raw.kind = ffi::BODY_LINES;
+        match self.raw.kind {
+            ffi::BODY_ARRAY => (self.raw.n_fields, self.raw.n_chunks) = (0, 0),
+            ffi::BODY_FILE => self.raw.kind = ffi::BODY_LINES,
+            _ => {}
         }
     }
 

@@ -14,6 +14,7 @@ pub(crate) const CASES: &[Case] = &[
     case("writer_gives_up_after_the_timeout", gives_up),
     case("writer_is_told_that_the_client_has_gone", gone),
     case("informational", informational),
+    case("informational_from_a_getline_leaves_the_fields", inform_in_getline),
 ];
 
 fn streams() {
@@ -162,4 +163,17 @@ fn informational() {
     let mut recorder = Recorder::default();
     let came = Client::new().ask_with(&mut perl, "stream", Input::Memory(b""), &mut recorder);
     assert_eq!(came, "inform 103 Link=x; inform 102 ; inform 103 ; whole 200 ; y");
+}
+
+/// The head of a body in pieces is sent when the first piece is there.
+fn inform_in_getline() {
+    let mut perl = boot(
+        r#"{ package B; sub getline { my $i = shift @{$_[0]}; $i && do { $i->(103, [map { ("y$_" => 'z') } 1..50]); 'x' } } sub close { } }
+        sub { [200, [a => 'b', c => 'd'], bless [$_[0]{'psgix.informational'}], 'B'] }"#,
+    );
+    let client = Client::new();
+    let mut recorder = Recorder::default();
+    let mut answer = client.call(&mut perl, "/", Input::Memory(b""), &mut recorder).unwrap();
+    assert_eq!(answer.piece().unwrap(), Some(b"x".as_slice()));
+    assert_eq!(crate::support::fields_of(answer.fields()), "a=b,c=d");
 }
