@@ -74,8 +74,14 @@ fn plan(options: &Options, config: &Config) -> Plan {
     let include = asked.include.iter().map(|folder| format!("-I{folder}"));
     let modules = asked.modules.iter().map(|module| format!("-M{module}"));
     let origin = match (&asked.eval, &asked.app) {
-        (Some(text), _) => Origin::Text(text.clone()),
-        (None, app) => Origin::File(app.clone().unwrap_or_else(|| "app.psgi".to_owned())),
+        (Some(text), None) => Origin::Text(text.clone()),
+        // As plackup: what was typed wraps what is in the file.
+        (Some(text), Some(file)) => {
+            let file = file.replace('\\', "\\\\").replace('\'', "\\'");
+            Origin::Text(format!("{text};\nPlack::Util::load_psgi('{file}')"))
+        }
+        (None, Some(file)) => Origin::File(file.clone()),
+        (None, None) => Origin::File("app.psgi".to_owned()),
     };
     let env = asked.env.clone().or_else(|| std::env::var("PLACK_ENV").ok());
     Plan {
