@@ -20,7 +20,7 @@ fn main() {
             None => build.flag(word),
         };
     }
-    for file in ["boot", "call", "value", "callback", "wait"] {
+    for file in ["boot", "call", "value", "callback", "wait", "layout"] {
         build.file(format!("shim/{file}.c"));
     }
     build.pic(true).warnings(true).flag("-Wno-unused-parameter").compile("monoceros_shim");

@@ -406,6 +406,10 @@ XS(xs_log)
     SV **level, **message, *line;
     HV *args;
     int i;
+#ifdef USE_ITHREADS
+    if (aTHX != the_host->perl)
+        croak("psgix.logger was called in another thread");
+#endif
     if (items != 1 || !SvROK(ST(0)) || SvTYPE(SvRV(ST(0))) != SVt_PVHV)
         croak("psgix.logger takes a hash of level and message");
     args = (HV *)SvRV(ST(0));

@@ -1,7 +1,7 @@
 /* The whole boundary between Rust and Perl, on one page.
  *
  * perl_* goes into Perl from Rust; rust_calls comes out of Perl into Rust. No Perl header is included
- * here, and src/ffi.rs mirrors this file in its order: change both together (tests/layout.rs compares).
+ * here, and src/ffi.rs mirrors this file in its order: change both together (a test there compares).
  *
  * Slices that come out live until perl_release; those of a BODY_ARRAY until Perl runs again, if that is
  * first, for they point into the application's own strings.

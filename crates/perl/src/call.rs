@@ -230,7 +230,7 @@ impl Perl {
     /// - No re-entry: calls take `&mut`, and a callback has no `Perl` to call with.
     /// - Pointers in are borrowed until the call returns; the shim copies what Perl keeps.
     /// - Jumps: the shim's barrier (shim/call.c) stops die and exit below this frame, and handlers
-    ///   that would run at once are put off while Rust runs. tests/jumps.rs fails without.
+    ///   that would run at once are put off while Rust runs. tests/perl/jumps.rs fails without.
     pub(crate) fn host(&self) -> *mut ffi::Host {
         self.host.as_ptr()
     }

@@ -1,6 +1,6 @@
 //! shim/shim.h in Rust, in its order. Private to this crate.
 //!
-//! Change both together: tests/layout.rs asks the C compiler for sizes and compares.
+//! Change both together: a test below asks the C compiler (shim/layout.c) for sizes and compares.
 
 use std::ffi::{c_char, c_int, c_uint, c_ulong, c_void};
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -227,5 +227,51 @@ pub(crate) fn milliseconds(patience: Option<Duration>) -> c_int {
             let up = time.as_nanos().div_ceil(1_000_000);
             c_int::try_from(up).unwrap_or(c_int::MAX)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::c_int;
+    use std::mem::offset_of;
+
+    use super::*;
+
+    unsafe extern "C" {
+        safe fn perl_layout(n: c_int) -> usize;
+    }
+
+    #[test]
+    fn rust_and_c_lay_structs_out_alike() {
+        let ours = [
+            size_of::<Bytes>(),
+            size_of::<Field>(),
+            size_of::<Var>(),
+            offset_of!(Var, value),
+            size_of::<Request>(),
+            offset_of!(Request, body_fd),
+            offset_of!(Request, write_timeout_ms),
+            size_of::<Response>(),
+            offset_of!(Response, chunks),
+            offset_of!(Response, length),
+            offset_of!(Response, kind),
+            size_of::<Load>(),
+            offset_of!(Load, development),
+            size_of::<Fault>(),
+            size_of::<RustCalls>(),
+            offset_of!(RustCalls, run),
+            size_of::<Outcome>(),
+        ];
+        for (n, ours) in (0..).zip(ours) {
+            assert_eq!(ours, perl_layout(n), "row {n} of shim/layout.c");
+        }
+    }
+
+    #[test]
+    fn a_patience_is_never_shorter_in_milliseconds() {
+        let ms = |nanos| milliseconds(Some(Duration::from_nanos(nanos)));
+        assert_eq!((ms(0), ms(1), ms(1_000_000), ms(1_000_001)), (0, 1, 1, 2));
+        assert_eq!(milliseconds(Some(Duration::MAX)), c_int::MAX);
+        assert_eq!(milliseconds(None), -1);
     }
 }

@@ -14,6 +14,7 @@ pub(crate) const CASES: &[Case] = &[
     case("pitfall_3_last", last),
     ends("pitfall_17_end_may_change_the_status", 42, &["buffered"], end_changes_status),
     case("pitfall_19_traces_name_the_application", traces),
+    case("pitfall_15_the_stack_is_the_main_threads", deep),
     case("pitfall_18_title", title),
     case("pitfall_28_panics", panics),
 ];
@@ -129,6 +130,14 @@ fn traces() {
     let came = Client::new().ask(&mut perl, "/");
     assert!(came.contains("app.psgi line"), "{came}");
     assert!(!came.contains("-e line 0"), "{came}");
+}
+
+fn deep() {
+    let mut perl = boot(
+        "no warnings; my $d; $d = sub { my $n = shift; $n ? 1 + $d->($n - 1) : 0 };
+         sub { my $x; $x = [$x] for 1 .. 2_000_000; undef $x; [200, [], [$d->(100_000)]] }",
+    );
+    expect(&mut perl, &[("/", "200  100000")]);
 }
 
 fn title() {

@@ -41,6 +41,8 @@ fn alarmed(app: &str) {
     let came = client.ask_with(&mut perl, "/", Input::Memory(b""), &mut recorder);
     assert_eq!(came, "Live 200 ; a; timeout\n; close");
     assert!(begun.elapsed() < Duration::from_secs(10));
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    assert!(status.contains("SigBlk:\t0000000000000000"), "the mask is open again: {status}");
     expect(&mut perl, &[("fine", "200  fine")]);
 }
 

@@ -9,6 +9,7 @@ use monoceros_perl::{Input, Wrote};
 pub(crate) const CASES: &[Case] = &[
     case("pitfall_24_streams", streams),
     case("pitfall_24_kept_past_the_request", kept),
+    case("pitfall_24_in_a_thread_of_the_application", ithread),
     case("pitfall_24_responder_with_a_body", bodies),
     case("writer_waits_for_its_client", waits),
     case("writer_gives_up_after_the_timeout", gives_up),
@@ -79,6 +80,21 @@ fn kept() {
             ("stream", "whole 200 ; croaked croaked croaked croaked croaked"),
         ],
     );
+}
+
+fn ithread() {
+    let mut perl = boot(
+        r#"use threads; sub { my $env = shift; sub { my $r = $_[0];
+            my @e = threads->create({ context => 'list' }, sub {
+                eval { $r->([200, [], []]) }; my $e = $@;
+                eval { $env->{'psgix.logger'}->({level => 'info', message => 'x'}) };
+                ($e, $@, defined $env->{'psgix.io'} ? 'io' : '') })->join;
+            my $w = $r->([200, []]);
+            push @e, threads->create(sub { eval { $w->write('x') }; $@ })->join;
+            $w->write(join ' ', map { /kept past|another thread/ ? 'croaked' : "<$_>" } @e); $w->close } }"#,
+    );
+    let line = "Live 200 ; croaked croaked <> croaked; close";
+    expect(&mut perl, &[("/", line), ("/", line)]);
 }
 
 fn bodies() {
