@@ -52,7 +52,7 @@ fn serve(config: &Config, plan: Plan) -> i32 {
 
 /// `--check`: what would be done, and whether the application loads.
 fn check(config: &Config, mut plan: Plan) -> i32 {
-    say(&format!("{config:#?}\n"));
+    say(&format!("{config}\n"));
     plan.preload = true;
     let mut host = PerlHost::new(plan);
     match host.load() {

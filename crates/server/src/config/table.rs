@@ -370,7 +370,7 @@ pub static TABLE: &[Opt] = &[
     },
     Opt {
         name: "max-request-line",
-        unit: Unit::Size { least: 256, most: 1 << 20 },
+        unit: Unit::Size { least: 256, most: 64 << 10 },
         default: "16k",
         help: "Bytes of a request line: 414",
         part: LIMITS,
@@ -379,7 +379,7 @@ pub static TABLE: &[Opt] = &[
     },
     Opt {
         name: "max-header-size",
-        unit: Unit::Size { least: 1 << 10, most: 16 << 20 },
+        unit: Unit::Size { least: 1 << 10, most: 64 << 10 },
         default: "64k",
         help: "Bytes of a whole request head: 431",
         part: LIMITS,
@@ -406,7 +406,7 @@ pub static TABLE: &[Opt] = &[
     },
     Opt {
         name: "body-buffer-size",
-        unit: Unit::Size { least: 0, most: 1 << 30 },
+        unit: Unit::Size { least: 0, most: 64 << 10 },
         default: "64k",
         help: "Bytes of a body held in memory; a longer one goes to a file in spool-dir",
         part: LIMITS,

@@ -10,7 +10,6 @@ use super::Manager;
 use super::desk::Stage;
 use super::poll::Interest;
 use super::read::{Reading, Rules, Step};
-use crate::channel::job;
 use crate::channel::message::End;
 use crate::http::{self, refusal::Refusal};
 use crate::table::{ConnId, Owner};
@@ -65,7 +64,7 @@ impl Manager<'_> {
     fn step(&mut self, id: ConnId) {
         let rules = Rules {
             limits: &self.limits,
-            body_buffer_size: self.config.body_buffer_size.min(job::MOST_OF_EACH),
+            body_buffer_size: self.config.body_buffer_size,
             spool_dir: &self.config.spool_dir,
         };
         let now = self.now;
