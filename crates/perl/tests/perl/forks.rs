@@ -13,7 +13,7 @@ pub(crate) const CASES: &[Case] = &[
 ];
 
 /// Runs `child` in a fork and gives its exit status.
-fn in_child(perl: Perl, child: impl FnOnce(Perl) -> i32) -> (Perl, i32) {
+pub(crate) fn in_child(perl: Perl, child: impl FnOnce(Perl) -> i32) -> (Perl, i32) {
     let mut perl = perl;
     match perl.fork().unwrap() {
         None => std::process::exit(child(perl)),

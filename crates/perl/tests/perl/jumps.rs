@@ -10,6 +10,7 @@ pub(crate) const CASES: &[Case] = &[
     ends("pitfall_2_exit", 7, &["END sees 7", "destroyed"], exit),
     ends("pitfall_2_exit_in_a_stream", 4, &["END sees 4"], exit_in_stream),
     ends("pitfall_2_exit_in_destroy_at_release", 9, &["END sees 9"], exit_in_destroy),
+    case("pitfall_2_exit_from_everywhere", exit_from_everywhere),
     ends("pitfall_2_exit_at_load", 3, &["END sees 3"], exit_at_load),
     case("pitfall_3_last", last),
     ends("pitfall_17_end_may_change_the_status", 42, &["buffered"], end_changes_status),
@@ -17,6 +18,7 @@ pub(crate) const CASES: &[Case] = &[
     case("pitfall_15_the_stack_is_the_main_threads", deep),
     case("pitfall_18_title", title),
     case("pitfall_28_panics", panics),
+    ends("pitfall_29_out_of_memory", 1, &["Out of memory", "END sees 1"], out_of_memory),
 ];
 
 const DEATHS: &str = r#"
@@ -102,6 +104,62 @@ fn exit_in_destroy() {
     leave(perl, 9);
 }
 
+const EXITS: &str = r#"{ package T; sub TIESCALAR { bless [] } sub FETCH { exit 11 } }
+        { package O; use overload '""' => sub { exit 12 }, '<=>' => sub { exit 13 } }
+        { package D; sub DESTROY { exit 14 } }
+        { package I; sub getline { exit 15 } sub close { exit 16 } }
+        { package C; sub getline { undef } sub close { exit 16 } }
+        { package R; sub getline { 'x' } sub close { } }
+        no warnings;
+        our %r = (
+            sort => sub { my @x = sort { exit 10 } 1 .. 3 },
+            tie => sub { tie my $x, 'T'; [200, [], [my $y = $x]] },
+            tiebody => sub { my @b; tie $b[0], 'T'; [200, [], \@b] },
+            overload => sub { [200, [], [bless [], 'O']] },
+            compare => sub { my $x = bless([], 'O') <=> 1 },
+            destroy => sub { bless [], 'D'; [200, [], []] },
+            getline => sub { [200, [], bless [], 'I'] },
+            close => sub { [200, [], bless [], 'C'] },
+            regex => sub { 'a' =~ /a(?{ exit 17 })/ },
+            require => sub { unshift @INC, sub { exit 18 }; require Not::There },
+            eval => sub { eval { eval "exit 19" } },
+            signal => sub { local $SIG{USR1} = sub { exit 20 }; kill USR1 => $$; 1 for 1 .. 10; [200, [], []] },
+            die => sub { local $SIG{__DIE__} = sub { exit 21 }; die },
+            warn => sub { local $SIG{__WARN__} = sub { exit 22 }; warn },
+            responder => sub { sub { my $b = bless [], 'I'; $_[0]->([200, [], $b]) } },
+            thrown => sub { die bless [], 'O' },
+            cleanup => sub { push @{$_[0]{'psgix.cleanup.handlers'}}, sub { exit 23 }; [200, [], []] },
+            psgiinput => sub { $_[0]{'psgi.input'} = bless [], 'D'; [200, [], []] },
+            writer => sub { sub { my $w = $_[0]->([200, []]); $w->write(bless [], 'O') } },
+            map => sub { map { map { exit 24 } 1, 2 } 1, 2 },
+            format => sub { local $_ = 'x'; s/x/exit 25/e },
+        );
+        sub { $r{$_[0]{PATH_INFO}}->($_[0]) }"#;
+
+#[rustfmt::skip]
+const EXIT_STATUS: &[(&str, i32)] = &[
+    ("sort", 10), ("tie", 11), ("tiebody", 11), ("overload", 12),
+    ("compare", 13), ("destroy", 14), ("getline", 15), ("close", 16),
+    ("regex", 17), ("require", 18), ("eval", 19), ("signal", 20),
+    ("die", 21), ("warn", 22), ("responder", 15), ("thrown", 12),
+    ("cleanup", 23), ("psgiinput", 14), ("writer", 12), ("map", 24),
+    ("format", 25),
+];
+
+fn exit_from_everywhere() {
+    let mut perl = boot(EXITS);
+    for (path, status) in EXIT_STATUS {
+        let (back, ended) = crate::forks::in_child(perl, |mut perl| {
+            let came = Client::new().ask(&mut perl, path);
+            assert!(came.contains(&format!("Exit({status})")), "{path}: {came}");
+            perl.release().unwrap_err();
+            perl.shutdown(*status)
+        });
+        perl = back;
+        assert_eq!(ended, *status, "{path}");
+    }
+}
+
 fn exit_at_load() {
     let mut perl = boot("sub { }");
     let text = format!("{ENDS} exit 3;");
@@ -165,4 +223,13 @@ fn panics() {
     let came = client.ask_with(&mut perl, "caught", input(), &mut recorder);
     assert!(came.contains("saw: the server failed"), "{came}");
     expect(&mut perl, &[("fine", "200  fine")]);
+}
+
+fn out_of_memory() {
+    let mut perl = boot(&format!("{ENDS} sub {{ my $x = 'x' x 2_000_000_000; [200, [], []] }}"));
+    let limit = libc::rlimit { rlim_cur: 1 << 29, rlim_max: 1 << 29 };
+    // SAFETY: takes a struct of ours.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) }, 0);
+    assert_eq!(Client::new().ask(&mut perl, "/"), "Exit(1) then Exit(1)");
+    leave(perl, 1);
 }

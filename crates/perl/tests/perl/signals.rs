@@ -19,6 +19,7 @@ pub(crate) const CASES: &[Case] = &[
         );
     }),
     case("pitfall_6_put_off_while_rust_runs", put_off),
+    case("pitfall_6_unsafe_signals_are_put_off_too", put_off_unsafe),
     case("pitfall_7_five_hundred_signals", many),
     case("pitfall_9_local_term", local_term),
     case("claim_takes_one_event", claim),
@@ -94,6 +95,16 @@ fn put_off() {
         "use POSIX (); our $n = 0; POSIX::sigaction(POSIX::SIGUSR1(), POSIX::SigAction->new(sub { $n++ }));
          sub { [200, [], [$n]] }",
     );
+    kill_me(libc::SIGUSR1);
+    let list = list();
+    assert_eq!(perl.claim(list.as_fd(), Some(Duration::ZERO)), Ok(None));
+    expect(&mut perl, &[("/", "200  1")]);
+}
+
+fn put_off_unsafe() {
+    // SAFETY: before perl is booted, and there is no other thread.
+    unsafe { libc::setenv(c"PERL_SIGNALS".as_ptr(), c"unsafe".as_ptr(), 1) };
+    let mut perl = boot("our $n = 0; $SIG{USR1} = sub { $n++ }; sub { [200, [], [$n]] }");
     kill_me(libc::SIGUSR1);
     let list = list();
     assert_eq!(perl.claim(list.as_fd(), Some(Duration::ZERO)), Ok(None));
