@@ -2,6 +2,7 @@
 #   make run    build, and serve examples/hello.psgi on http://127.0.0.1:5000
 #   make test   everything that can be wrong, through both doors (under ten minutes on two cores)
 #   make soak   the long stories: exactly-once for a minute, 9,000 idle connections
+#   make model  walks through every interleaving of the protocol's small cases (half a minute)
 #   make check  formatting, lints, documentation, dependencies, tidiness
 #   make bench  the benchmark of keep-alive clients against both doors, and against Starlet if it is there
 # On Debian, missing packages are installed if you are root; otherwise the apt-get line is shown.
@@ -12,7 +13,7 @@ TEST_PACKAGES := $(RUN_PACKAGES) make procps socat libtest-tcp-perl libwww-perl 
 	libdancer2-perl libcatalyst-perl libcatalyst-modules-perl libhttp-parser-xs-perl
 BENCH_PACKAGES := $(RUN_PACKAGES) make starlet
 
-.PHONY: run test soak check bench stage
+.PHONY: run test soak check model bench stage
 .NOTPARALLEL:
 
 # $(call needs,packages): what dpkg does not know as installed is installed, or asked for.
@@ -39,13 +40,17 @@ soak: needs-test stage
 	MONOCEROS_SOAK=1 cargo test --release --locked --test main -- --nocapture --test-threads=1 load:: idle::
 
 check:
-	$(call needs,$(RUN_PACKAGES))
+	$(call needs,$(RUN_PACKAGES) python3)
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 	cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --locked
 	cargo deny check bans licenses sources
 	cargo test --locked --test tidy
+	$(MAKE) model
+
+model:
+	python3 docs/model.py
 
 bench: stage
 	$(call needs,$(BENCH_PACKAGES))
