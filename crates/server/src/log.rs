@@ -99,6 +99,29 @@ pub fn reopen() -> io::Result<()> {
     path.map_or(Ok(()), |path| replace_stderr(open(&path)?.as_fd()))
 }
 
+/// A process that is told of reopenings by a count in shared memory: all but the supervisor.
+#[derive(Debug)]
+pub struct Follower(u32);
+
+impl Follower {
+    /// One that has seen this many.
+    pub fn at(count: u32) -> Self {
+        Self(count)
+    }
+
+    /// Opens the log anew if there were more since the last look. To be called before something is
+    /// done that may write to it.
+    pub fn look(&mut self, count: u32) {
+        if self.0 == count {
+            return;
+        }
+        self.0 = count;
+        if let Err(why) = reopen() {
+            tracing::error!("cannot open the log anew: {why}");
+        }
+    }
+}
+
 /// Opens a log file for adding to its end.
 fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).mode(0o644).open(path)

@@ -35,6 +35,7 @@ use crate::config::{Config, exit};
 use crate::http::{Limits, date};
 use crate::limits::limits;
 use crate::listener::Listener;
+use crate::log::Follower;
 use crate::os::clock;
 use crate::shared::{Phase, Shared};
 use crate::table::{ConnId, WorkerId};
@@ -128,6 +129,7 @@ impl<'a> Manager<'a> {
     /// The loop: the only place that asks the clock.
     fn serve(&mut self) -> i32 {
         let mut events = Vec::with_capacity(256);
+        let mut log = Follower::at(self.shared.flags().reopened());
         loop {
             let until = self.next_look();
             let patience = until.map(|until| until.saturating_sub(clock::now()));
@@ -136,6 +138,7 @@ impl<'a> Manager<'a> {
                 return exit::FAILED;
             }
             self.now = clock::now();
+            log.look(self.shared.flags().reopened());
             for event in events.drain(..) {
                 if let Turn::Leave(status) = self.handle(event) {
                     return status;

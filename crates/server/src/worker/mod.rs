@@ -29,6 +29,7 @@ use self::site::Site;
 use crate::channel::message::Message;
 use crate::config::{Config, exit};
 use crate::listener::Address;
+use crate::log::Follower;
 use crate::os::clock;
 use crate::os::signal::{self, Mask};
 use crate::scoreboard::State;
@@ -73,6 +74,8 @@ struct Worker<'a> {
     manager: OwnedFd,
     cache: Cache,
     site: Site<'a>,
+    /// Standard error, as a log that may be moved away.
+    log: Follower,
     /// Requests that this worker may still serve; `None`: no limit.
     budget: Option<u32>,
     /// The last claim looked at the job socket first.
@@ -124,6 +127,7 @@ impl<'a> Worker<'a> {
             me,
             manager,
             cache: Cache::new(rows),
+            log: Follower::at(shared.flags().reopened()),
             site: Site::new(
                 config,
                 addresses,
@@ -151,6 +155,7 @@ impl<'a> Worker<'a> {
 
     /// Whether it is time to leave, asked when nothing is in hand.
     fn must_leave(&mut self, app: &mut dyn App) -> Option<i32> {
+        self.log.look(self.shared.flags().reopened());
         let over = self.shared.flags().phase() == Phase::Over;
         if over || self.budget == Some(0) || app.caught().leave {
             debug!(over, budget = self.budget, "time to leave");

@@ -125,6 +125,7 @@ impl Worker<'_> {
     fn answer(&mut self, app: &mut dyn App, ripe: &Ripe<'_>, now: u64) -> Answered {
         let Ripe { id, row, head, .. } = *ripe;
         self.serving(State::Running, id, now);
+        self.log.look(self.shared.flags().reopened());
         let second = self.site.refresh();
         self.site.look_at(row);
         let count = row.count_request();
