@@ -6,6 +6,9 @@
 use std::env;
 use std::process::Command;
 
+const SHIM: &[&str] =
+    &["boot", "plackup", "load", "call", "finish", "callback", "handle", "value", "wait", "layout"];
+
 fn main() {
     let perl = env::var("PERL").unwrap_or_else(|_| "perl".to_owned());
     println!("cargo:rerun-if-env-changed=PERL");
@@ -20,7 +23,7 @@ fn main() {
             None => build.flag(word),
         };
     }
-    for file in ["boot", "call", "value", "callback", "wait", "layout"] {
+    for file in SHIM {
         build.file(format!("shim/{file}.c"));
     }
     build.pic(true).warnings(true).flag("-Wno-unused-parameter").compile("monoceros_shim");

@@ -99,6 +99,7 @@ PERL_STATIC_INLINE void leave_perl(pTHX)
 XS(xs_frame);
 enum outcome barrier(struct perl_host *, shim_fn, void *arg);
 enum outcome settle(struct perl_host *, enum outcome);
+enum outcome enter(struct perl_host *, shim_fn, void *arg);
 void detach(struct perl_host *);
 SV *next_piece(pTHX_ struct perl_host *);        /* mortal bytes, or NULL at the end; croaks */
 void close_body(pTHX_ struct perl_host *);       /* once; croaks */
@@ -128,6 +129,10 @@ PERL_STATIC_INLINE struct bytes slice_of(SV *sv)
 /* callback.c */
 void make_callbacks(pTHX_ struct perl_host *);
 CV *make_responder(pTHX_ struct perl_host *);
+XS(xs_inform);
+
+/* handle.c */
+bool is_current(pTHX_ struct perl_host *, UV serial);
 SV *make_lazy_io(pTHX_ struct perl_host *);
 SV *make_inform(pTHX_ struct perl_host *);
 SV *make_handlers(pTHX_ struct perl_host *);
@@ -135,6 +140,9 @@ SV *make_input(pTHX_ struct perl_host *, const struct request *);
 
 /* wait.c */
 bool wait_writable(pTHX_ struct perl_host *, int fd, int timeout_ms);   /* in an XSUB; handlers may die */
+
+/* load.c */
+void compile_loader(pTHX_ void *unused);
 
 /* boot.c */
 bool make_host(pTHX_ struct perl_host *, const struct rust_calls *);

@@ -67,7 +67,14 @@ struct rust_calls {
 
 /* boot.c */
 struct perl_host *perl_boot(int argc, char **argv, const struct rust_calls *);   /* door one; NULL: refused */
+pid_t perl_fork(struct perl_host *);
+int perl_status(struct perl_host *);
+int perl_shutdown(struct perl_host *, int status);        /* door one: END, DESTROY; the status to leave with */
+
+/* plackup.c */
 void perl_boot_xs(void *my_perl, void *cv, const struct rust_calls *);           /* door two; may croak */
+
+/* load.c */
 enum outcome perl_load(struct perl_host *, const struct load *);
 enum outcome perl_set_env(struct perl_host *, struct bytes name, struct bytes value);
 enum outcome perl_set_title(struct perl_host *, struct bytes);
@@ -75,9 +82,6 @@ enum outcome perl_set_hook(struct perl_host *, int hook, struct bytes text);
 enum outcome perl_hook(struct perl_host *, int hook, const struct field *, size_t);
 enum outcome perl_born(struct perl_host *);
 unsigned long perl_caught(struct perl_host *);            /* and forgets */
-pid_t perl_fork(struct perl_host *);
-int perl_status(struct perl_host *);
-int perl_shutdown(struct perl_host *, int status);        /* door one: END, DESTROY; the status to leave with */
 
 /* value.c */
 int perl_keys(struct perl_host *, const struct bytes *, size_t);
@@ -89,6 +93,8 @@ enum outcome perl_stream(struct perl_host *, void *conn, int *streamed);
 enum outcome perl_piece(struct perl_host *, struct bytes *, int *eof);
 enum outcome perl_close(struct perl_host *);
 int perl_saw_io(struct perl_host *);
+
+/* finish.c */
 int perl_has_cleanup(struct perl_host *);
 enum outcome perl_cleanup(struct perl_host *, int *harakiri);
 enum outcome perl_release(struct perl_host *);

@@ -1,18 +1,17 @@
-//! A request goes in, an answer comes out; and the waits in between, where signals are delivered.
+//! A request goes in, an answer comes out, and what is left is cleaned up.
 //!
 //! Everything that can run Perl returns a [`Left`] if it did not simply return. After
 //! [`Left::Exit`] and [`Left::Forked`] the only calls that do anything are those that leave:
 //! [`Perl::release`], [`Perl::error`], [`Perl::status`], [`Perl::shutdown`].
 
-use std::ffi::c_int;
-use std::io::{self, Write};
 use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
 use std::time::Duration;
 
-use crate::callback::{self, Conn, Log, Stream, file_of, slice_of};
+use crate::answer::Answer;
+use crate::callback::{self, Conn, Log, Stream};
 use crate::ffi;
-use crate::value::{Chunks, Fields, FileBody, Var};
+use crate::value::Var;
 
 /// How a call left Perl, if not by returning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,152 +61,6 @@ pub struct Request<'a> {
     pub family: Family,
     /// How long a writer waits for a client that takes nothing; `None`: for ever.
     pub write_timeout: Option<Duration>,
-}
-
-/// The body of an answer.
-#[derive(Debug)]
-pub enum Body<'a> {
-    /// An array: all of it is here.
-    Chunks(Chunks<'a>),
-    /// A plain regular file. Send it, then call [`Answer::close`]. ([`Answer::piece`] works too.)
-    File(FileBody<'a>),
-    /// A handle or an object: call [`Answer::piece`] until `None`, then [`Answer::close`].
-    Lines,
-    /// The answer is not made yet: call [`Answer::stream`]. Status and fields are not to be used.
-    Code,
-}
-
-/// How far a streamed answer came when its CODE returned or died.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Streamed {
-    /// The responder was never called successfully: nothing was written.
-    Nothing,
-    /// The answer is complete; `close` was called.
-    Complete,
-    /// A head went out but the writer was not closed. After `Ok` close it for the application;
-    /// otherwise break off.
-    Open,
-    /// The body failed half way (a `getline` that died, a panic): break off.
-    Broken,
-}
-
-/// What the application returned. Borrows the interpreter, so that nothing can be freed meanwhile;
-/// dropping it frees nothing: that is [`Perl::release`]'s.
-///
-/// What points into the application's own strings is there until Perl runs again: after
-/// [`close`](Self::close), [`error`](Self::error) or [`complain`](Self::complain) an array has no
-/// chunks and no fields any more, and a file is `Lines`. The fields of other answers are copies.
-#[derive(Debug)]
-pub struct Answer<'p> {
-    perl: &'p mut Perl,
-    raw: ffi::Response,
-}
-
-impl Answer<'_> {
-    /// The status as the application gave it: any number.
-    pub fn status(&self) -> i64 {
-        self.raw.status
-    }
-
-    /// The fields.
-    pub fn fields(&self) -> Fields<'_> {
-        // SAFETY: the shim counted what it wrote into its scratch space, which the next call
-        // writes again. Strings of an array's answer stay until Perl runs again, for which
-        // `&mut self` is needed; `forget_slices` is called then. Others are the shim's copies
-        // (shim/value.c, kept), which are freed by the release.
-        Fields::new(unsafe { slice_of(self.raw.fields, self.raw.n_fields) })
-    }
-
-    /// The body.
-    pub fn body(&self) -> Body<'_> {
-        match self.raw.kind {
-            ffi::BODY_ARRAY => {
-                // SAFETY: as in `fields`.
-                Body::Chunks(Chunks::new(unsafe { slice_of(self.raw.chunks, self.raw.n_chunks) }))
-            }
-            // SAFETY: the handle is held by the shim until it is closed or released, which
-            // `&mut` is needed for; `forget_slices` makes this a `Lines` then.
-            ffi::BODY_FILE => Body::File(unsafe { file_of(&self.raw) }),
-            ffi::BODY_CODE => Body::Code,
-            _ => Body::Lines,
-        }
-    }
-
-    /// Before Perl runs again: it may change or free any string that a slice points to.
-    fn forget_slices(&mut self) {
-        match self.raw.kind {
-            ffi::BODY_ARRAY => (self.raw.n_fields, self.raw.n_chunks) = (0, 0),
-            ffi::BODY_FILE => self.raw.kind = ffi::BODY_LINES,
-            _ => {}
-        }
-    }
-
-    /// The next piece of a body that is a handle or object; `None` at its end. A piece may be
-    /// empty: "nothing now" (after many in a row this pauses for 1 ms).
-    ///
-    /// # Errors
-    ///
-    /// `getline` died, exited, or gave a wide character or a reference.
-    pub fn piece(&mut self) -> Result<Option<&[u8]>, Left> {
-        self.forget_slices();
-        let (mut piece, mut eof) = (ffi::Bytes::NONE, 1);
-        // SAFETY: see `Perl::host`; both results are written before it returns.
-        let out = unsafe { ffi::perl_piece(self.perl.host(), &raw mut piece, &raw mut eof) };
-        self.perl.left(out)?;
-        if eof != 0 {
-            return Ok(None);
-        }
-        // SAFETY: the shim holds this string until the next piece or the release, and both need
-        // `&mut self`, which the slice borrows.
-        Ok(Some(unsafe { piece.as_slice() }))
-    }
-
-    /// Calls the body's `close`, if it has one and was not closed yet. Does nothing for arrays.
-    ///
-    /// # Errors
-    ///
-    /// `close` died or exited. There is nothing left to do for the client.
-    pub fn close(&mut self) -> Result<(), Left> {
-        self.forget_slices();
-        // SAFETY: see `Perl::host`.
-        let out = unsafe { ffi::perl_close(self.perl.host()) };
-        self.perl.left(out)
-    }
-
-    /// Calls the CODE with a responder. The first is how far the answer came, however CODE left.
-    pub fn stream(&mut self, stream: &mut dyn Stream) -> (Streamed, Result<(), Left>) {
-        self.forget_slices();
-        let mut conn = Conn { stream, panicked: false };
-        let mut streamed = 0;
-        let pointer = (&raw mut conn).cast();
-        // SAFETY: see `Perl::host`; the shim forgets `conn` before it returns.
-        let out = unsafe { ffi::perl_stream(self.perl.host(), pointer, &raw mut streamed) };
-        let streamed = match streamed {
-            _ if conn.panicked => Streamed::Broken,
-            ffi::STREAMED_NOTHING => Streamed::Nothing,
-            ffi::STREAMED_COMPLETE => Streamed::Complete,
-            ffi::STREAMED_OPEN => Streamed::Open,
-            _ => Streamed::Broken,
-        };
-        (streamed, self.perl.left(out))
-    }
-
-    /// Whether the application has looked at `psgix.io`.
-    pub fn saw_io(&self) -> bool {
-        self.perl.saw_io()
-    }
-
-    /// As [`Perl::error`].
-    pub fn error(&mut self) -> &[u8] {
-        self.forget_slices();
-        self.perl.error()
-    }
-
-    /// As [`Perl::complain`].
-    pub fn complain(&mut self, text: &[u8]) {
-        self.forget_slices();
-        self.perl.complain(text);
-    }
 }
 
 /// A booted interpreter. See the crate's page for what holding one proves.
@@ -366,76 +219,6 @@ impl Perl {
     pub fn complain_of_error(&mut self) {
         // SAFETY: see `host`. The text stays while it is printed: see `error`.
         unsafe { ffi::perl_complain(self.host(), ffi::perl_error(self.host())) };
-    }
-
-    /// Asks the ready list for one event: its data, or `None` if the patience ran out or a signal
-    /// of ours was caught. `None` as patience waits without limit, zero does not wait. Pending
-    /// signal handlers of the application run here.
-    ///
-    /// # Errors
-    ///
-    /// `Exit`: a handler exited, or died (which was printed; the status is then 255). `Forked`.
-    pub fn claim(
-        &mut self,
-        list: BorrowedFd<'_>,
-        patience: Option<Duration>,
-    ) -> Result<Option<u64>, Left> {
-        let (mut data, mut ready) = (0, 0);
-        let (list, timeout) = (ffi::number(list), ffi::milliseconds(patience));
-        // SAFETY: see `host`.
-        let out =
-            unsafe { ffi::perl_claim(self.host(), list, timeout, &raw mut data, &raw mut ready) };
-        self.left_waiting(out)?;
-        Ok((ready != 0).then_some(data))
-    }
-
-    /// Waits until a descriptor is readable or `writable` (or broken): whether it is, before the
-    /// patience ran out. Signals of ours do not end this wait.
-    ///
-    /// # Errors
-    ///
-    /// As [`claim`](Self::claim).
-    pub fn wait(
-        &mut self,
-        fd: BorrowedFd<'_>,
-        writable: bool,
-        patience: Option<Duration>,
-    ) -> Result<bool, Left> {
-        let (fd, timeout, mut ready) = (ffi::number(fd), ffi::milliseconds(patience), 0);
-        // SAFETY: see `host`.
-        let out = unsafe {
-            ffi::perl_wait(self.host(), fd, c_int::from(writable), timeout, &raw mut ready)
-        };
-        self.left_waiting(out)?;
-        Ok(ready != 0)
-    }
-
-    /// As plain perl: who dies in a handler while nothing catches it is at an end.
-    fn left_waiting(&mut self, out: ffi::Outcome) -> Result<(), Left> {
-        match self.left(out) {
-            Err(Left::Died) => {
-                self.complain_of_error();
-                Err(Left::Exit(255))
-            }
-            other => other,
-        }
-    }
-
-    /// Forks with the duties of perl's own `fork`: `Some(pid)` in the parent, `None` in the child.
-    /// The signal mask is left as it was. Every fork that shall go on calling Perl is this one
-    /// (workers; becoming a daemon in door two), or the child counts as the application's.
-    ///
-    /// # Errors
-    ///
-    /// The kernel refused.
-    pub fn fork(&mut self) -> io::Result<Option<i32>> {
-        std::io::stdout().flush()?;
-        // SAFETY: see `host`. A process that holds Perl has one thread, so the child may go on.
-        match unsafe { ffi::perl_fork(self.host()) } {
-            ..0 => Err(io::Error::last_os_error()),
-            0 => Ok(None),
-            pid => Ok(Some(pid)),
-        }
     }
 
     /// How many SVs are alive. For tests: it shows one that is lost per request at once.

@@ -13,13 +13,16 @@
 //!
 //! Not here: which keys an env has, and what an answer looks like on the wire (crates/psgi).
 
+mod answer;
 mod boot;
 mod call;
 mod callback;
 mod ffi;
 mod value;
+mod wait;
 
+pub use answer::{Answer, Body, Streamed};
 pub use boot::{Boot, BootError, Caught, Ending, Hook, Load, Run, Setting, Source, boot_xs};
-pub use call::{Answer, Body, Family, Input, Left, Perl, Request, Streamed};
+pub use call::{Family, Input, Left, Perl, Request};
 pub use callback::{Head, Level, Log, Pace, Stream, Wrote};
 pub use value::{Chunks, Field, Fields, FileBody, Key, Var};

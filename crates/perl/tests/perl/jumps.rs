@@ -199,11 +199,14 @@ fn deep() {
 }
 
 fn title() {
-    let mut perl = boot("sub { $0 = 'by the app'; [200, [], [$0]] }");
+    let mut perl =
+        boot("my $zero = $0; sub { my $was = $0; $0 = 'by the app'; [200, [], [$zero, $was]] }");
     perl.set_title("monoceros: worker 1 with a rather long title");
     let read = || String::from_utf8(std::fs::read("/proc/self/cmdline").unwrap()).unwrap();
     assert!(read().starts_with("monoceros: worker 1 with"), "{:?}", read());
-    expect(&mut perl, &[("/", "200  by the app")]);
+    let me = std::env::args().next().unwrap();
+    let title = "monoceros: worker 1 with a rather long title";
+    expect(&mut perl, &[("/", &format!("200  {me}|{title}"))]);
     assert!(read().starts_with("by the app"), "{:?}", read());
 }
 
