@@ -65,7 +65,7 @@ impl Answer<'_> {
     pub fn body(&self) -> Body<'_> {
         match self.raw.kind {
             ffi::BODY_ARRAY => {
-                // SAFETY: as in `fields`.
+                // SAFETY: as in `fields`: counted by the shim, there until Perl runs.
                 Body::Chunks(Chunks::new(unsafe { slice_of(self.raw.chunks, self.raw.n_chunks) }))
             }
             // SAFETY: the handle is held by the shim until it is closed or released, which
@@ -112,7 +112,7 @@ impl Answer<'_> {
     /// `close` died or exited. There is nothing left to do for the client.
     pub fn close(&mut self) -> Result<(), Left> {
         self.forget_slices();
-        // SAFETY: see `Perl::host`.
+        // SAFETY: thread and jumps as `Perl::host` says; nothing is passed.
         let out = unsafe { ffi::perl_close(self.perl.host()) };
         self.perl.left(out)
     }

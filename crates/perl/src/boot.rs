@@ -132,10 +132,10 @@ pub unsafe fn boot_xs(perl: *mut c_void, cv: *mut c_void, run: Run) {
 ///
 /// `options` points to `n` of them, alive until this returns.
 unsafe fn settings(options: *const ffi::Field, n: usize) -> Vec<Setting> {
-    // SAFETY: this function's condition.
+    // SAFETY: the slices are the XSUB's, as this function's condition has it.
     let text =
         |bytes: ffi::Bytes| unsafe { String::from_utf8_lossy(bytes.as_slice()) }.into_owned();
-    // SAFETY: this function's condition.
+    // SAFETY: so many there are: this function's condition.
     let options = unsafe { slice_of(options, n) };
     let setting = |field: &ffi::Field| {
         let value = (!field.value.at.is_null()).then(|| text(field.value));
@@ -164,7 +164,7 @@ pub(crate) extern "C" fn rust_run(
         Ok(Ending::Leave(status)) => (status, 1),
         Err(_) => (255, 1),
     };
-    // SAFETY: a local of the XSUB's.
+    // SAFETY: points to a local variable of the XSUB's, which waits for us.
     unsafe { *leave = leaves };
     status
 }
@@ -199,7 +199,7 @@ impl Perl {
 
     /// Sets an environment variable where Perl's `%ENV` sees it.
     pub fn set_env(&mut self, name: &str, value: &str) {
-        // SAFETY: see `Perl::host`.
+        // SAFETY: thread and jumps as `Perl::host` says; the shim copies the strings.
         unsafe { ffi::perl_set_env(self.host(), name.into(), value.into()) };
     }
 
@@ -217,7 +217,7 @@ impl Perl {
         let mount = load.mount.map_or(ffi::Bytes::NONE, Into::into);
         let development = c_int::from(load.development);
         let wanted = ffi::Load { source, text, mount, development };
-        // SAFETY: see `Perl::host`.
+        // SAFETY: thread and jumps as `Perl::host` says; the shim copies the strings.
         let out = unsafe { ffi::perl_load(self.host(), &raw const wanted) };
         self.left(out)
     }
@@ -228,7 +228,7 @@ impl Perl {
     ///
     /// `Died`: it does not compile.
     pub fn set_hook(&mut self, hook: Hook, text: &str) -> Result<(), Left> {
-        // SAFETY: see `Perl::host`.
+        // SAFETY: thread and jumps as `Perl::host` says; the shim copies the strings.
         let out = unsafe { ffi::perl_set_hook(self.host(), number(hook), text.into()) };
         self.left(out)
     }
@@ -242,7 +242,7 @@ impl Perl {
         let field =
             |&(name, value): &(&str, &str)| ffi::Field { name: name.into(), value: value.into() };
         let pairs: Vec<ffi::Field> = pairs.iter().map(field).collect();
-        // SAFETY: see `Perl::host`.
+        // SAFETY: thread and jumps as `Perl::host` says; the shim copies the strings.
         let out = unsafe { ffi::perl_hook(self.host(), number(hook), pairs.as_ptr(), pairs.len()) };
         self.left(out)
     }
@@ -250,7 +250,7 @@ impl Perl {
     /// In a new worker: catches TERM, QUIT and HUP through `%SIG`, ignores INT and PIPE, CHLD is as
     /// at birth. Everything else in `%SIG` is the application's. Leaves the signal mask alone.
     pub fn born(&mut self) {
-        // SAFETY: see `Perl::host`.
+        // SAFETY: thread and jumps as `Perl::host` says; nothing is passed.
         unsafe { ffi::perl_born(self.host()) };
     }
 
@@ -268,7 +268,7 @@ impl Perl {
 
     /// Sets `$0`: the title in ps.
     pub fn set_title(&mut self, title: &str) {
-        // SAFETY: see `Perl::host`.
+        // SAFETY: thread and jumps as `Perl::host` says; the shim copies the strings.
         unsafe { ffi::perl_set_title(self.host(), title.into()) };
     }
 

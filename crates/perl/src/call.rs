@@ -184,7 +184,7 @@ impl Perl {
     /// `Exit` or `Forked`; never `Died`.
     pub fn cleanup(&mut self) -> Result<bool, Left> {
         let mut harakiri = 0;
-        // SAFETY: see `host`.
+        // SAFETY: thread and jumps as `host` says; the result is a local.
         let out = unsafe { ffi::perl_cleanup(self.host(), &raw mut harakiri) };
         self.left(out).map(|()| harakiri != 0)
     }
@@ -211,7 +211,7 @@ impl Perl {
     /// Prints a text on `psgi.errors` of the request at hand, as it is now (the application may
     /// have replaced it); on STDERR if that fails or there is no request. Adds a newline if missing.
     pub fn complain(&mut self, text: &[u8]) {
-        // SAFETY: see `host`.
+        // SAFETY: thread and jumps as `host` says; the shim copies the text.
         unsafe { ffi::perl_complain(self.host(), text.into()) };
     }
 
@@ -223,7 +223,7 @@ impl Perl {
 
     /// How many SVs are alive. For tests: it shows one that is lost per request at once.
     pub fn count(&mut self) -> usize {
-        // SAFETY: see `host`.
+        // SAFETY: thread and jumps as `host` says; this reads a count.
         unsafe { ffi::perl_count(self.host()) }
     }
 }

@@ -195,7 +195,7 @@ extern "C" fn rust_start(
     // of ours; nothing of Perl's runs until this returns, so what `raw` points to stays.
     let (conn, raw, fault) = unsafe { (conn_of(conn), &*head, &mut *fault) };
     let done = conn.trap(|stream| {
-        // SAFETY: as above.
+        // SAFETY: as above: nothing changes what `raw` points to meanwhile.
         let head = unsafe { head_of(raw) };
         match how {
             ffi::START_WHOLE => {
@@ -223,9 +223,9 @@ extern "C" fn rust_inform(
     head: *const ffi::Response,
     fault: *mut ffi::Fault,
 ) -> c_int {
-    // SAFETY: as in `rust_start`.
+    // SAFETY: as in `rust_start`: its `conn`, and structs on its own stack.
     let (conn, raw, fault) = unsafe { (conn_of(conn), &*head, &mut *fault) };
-    // SAFETY: as in `rust_start`.
+    // SAFETY: as in `rust_start`: nothing changes what `raw` points to.
     let done = conn.trap(|stream| stream.inform(unsafe { head_of(raw) }));
     match done.unwrap_or_else(|| Err(PANICKED.to_owned())) {
         Ok(sent) => c_int::from(sent),
@@ -250,7 +250,7 @@ extern "C" fn rust_write(conn: *mut c_void, piece: ffi::Bytes, taken: *mut usize
 }
 
 extern "C" fn rust_close(conn: *mut c_void) {
-    // SAFETY: as in `rust_start`.
+    // SAFETY: as in `rust_start`, the shim's `conn` of a call that goes on.
     let conn = unsafe { conn_of(conn) };
     let _ = conn.trap(|stream| stream.close());
 }

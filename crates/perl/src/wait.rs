@@ -26,7 +26,7 @@ impl Perl {
     ) -> Result<Option<u64>, Left> {
         let (mut data, mut ready) = (0, 0);
         let (list, timeout) = (ffi::number(list), ffi::milliseconds(patience));
-        // SAFETY: see `host`.
+        // SAFETY: thread and jumps as `Perl::host` says; the results are locals.
         let out =
             unsafe { ffi::perl_claim(self.host(), list, timeout, &raw mut data, &raw mut ready) };
         self.left_waiting(out)?;
@@ -46,7 +46,7 @@ impl Perl {
         patience: Option<Duration>,
     ) -> Result<bool, Left> {
         let (fd, timeout, mut ready) = (ffi::number(fd), ffi::milliseconds(patience), 0);
-        // SAFETY: see `host`.
+        // SAFETY: thread and jumps as `Perl::host` says; the results are locals.
         let out = unsafe {
             ffi::perl_wait(self.host(), fd, c_int::from(writable), timeout, &raw mut ready)
         };

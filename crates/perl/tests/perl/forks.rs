@@ -94,7 +94,7 @@ fn mask() {
         libc::pthread_sigmask(libc::SIG_SETMASK, std::ptr::null(), &raw mut now);
         libc::sigismember(&raw const now, libc::SIGTERM)
     };
-    // SAFETY: as above.
+    // SAFETY: a plain signal set on the stack, filled before it is read.
     unsafe {
         let mut all = std::mem::zeroed();
         libc::sigfillset(&raw mut all);

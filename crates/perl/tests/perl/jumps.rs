@@ -199,12 +199,12 @@ fn deep() {
 }
 
 fn title() {
+    let me = std::env::args().next().unwrap(); // garbage once $0 was set
     let mut perl =
         boot("my $zero = $0; sub { my $was = $0; $0 = 'by the app'; [200, [], [$zero, $was]] }");
     perl.set_title("monoceros: worker 1 with a rather long title");
     let read = || String::from_utf8(std::fs::read("/proc/self/cmdline").unwrap()).unwrap();
     assert!(read().starts_with("monoceros: worker 1 with"), "{:?}", read());
-    let me = std::env::args().next().unwrap();
     let title = "monoceros: worker 1 with a rather long title";
     expect(&mut perl, &[("/", &format!("200  {me}|{title}"))]);
     assert!(read().starts_with("by the app"), "{:?}", read());
