@@ -205,7 +205,7 @@ static void give_argv(pTHX)
 }
 
 /* Once END blocks have run: a late signal must not meet freed memory. */
-static void quiet_signals(pTHX_ void *unused)
+void quiet_signals(pTHX_ void *unused)
 {
     int sig;
     PERL_UNUSED_CONTEXT;
@@ -301,6 +301,16 @@ pid_t perl_fork(struct perl_host *h)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     errno = error;
     return pid;
+}
+
+/* The end of a child that the application forked, from wherever it came back: as plain perl would, with
+ * END blocks and destructors, and nothing of Rust's. */
+void perl_vanish(struct perl_host *h, int status)
+{
+    dTHXa(h->perl);
+    STATUS_EXIT_SET(status);
+    enter_perl(aTHX);
+    _exit(perl_destruct(h->perl));
 }
 
 int perl_status(struct perl_host *h)

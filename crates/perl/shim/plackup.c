@@ -63,8 +63,10 @@ XS(xs_run)                                       /* _run($app, [name => value, .
     status = the_host->rust->run(the_host, options, n, &leave);
     enter_perl(aTHX);
 
-    if (leave || the_host->left != OUT_OK)       /* after an exit no context of Perl's is left */
+    if (leave || the_host->left != OUT_OK) {     /* after an exit no context of Perl's is left */
+        call_atexit(quiet_signals, NULL);
         my_exit((U32)status);
+    }
     for (sig = 1; sig < NSIG; sig++)
         sigaction(sig, &before[sig], NULL);
     pthread_sigmask(SIG_SETMASK, &mask, NULL);

@@ -236,7 +236,9 @@ void take_fields(pTHX_ struct perl_host *h, struct scratch *fields, SV *from, st
         if (!SvOK(value)) {
             SV *line = sv_2mortal(newSVpvf("response header %" SVf " is undef", SVfARG(name)));
             line = as_text(aTHX_ line);
+            leave_perl(aTHX);
             h->rust->log(2, slice_of(line));
+            enter_perl(aTHX);
         }
         fields->at[i / 2].name = kept(aTHX_ h, name, "response header");
         fields->at[i / 2].value = kept(aTHX_ h, value, "response header");

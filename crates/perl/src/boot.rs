@@ -278,6 +278,14 @@ impl Perl {
         unsafe { ffi::perl_status(self.host()) }
     }
 
+    /// Ends this process, a child that the application forked, where it stands: END blocks and
+    /// destructors run, nothing of Rust's does. For [`Left::Forked`] while loading, when this
+    /// process is a copy of the supervisor and must not act like it. Both doors.
+    pub fn vanish(&mut self, status: i32) -> ! {
+        // SAFETY: thread as `Perl::host` says; perl_destruct has its own JMPENV, and then _exit.
+        unsafe { ffi::perl_vanish(self.host(), status) }
+    }
+
     /// Door one: runs END blocks (which see `status` as `$?` and may change it) and destructors,
     /// and ends the interpreter. Returns the status to leave with. Not in door two: return
     /// [`Ending::Leave`] there.

@@ -169,6 +169,7 @@ unsafe extern "C" {
     pub(crate) fn perl_born(host: *mut Host) -> Outcome;
     pub(crate) fn perl_caught(host: *mut Host) -> c_ulong;
     pub(crate) fn perl_fork(host: *mut Host) -> c_int;
+    pub(crate) fn perl_vanish(host: *mut Host, status: c_int) -> !;
     pub(crate) fn perl_status(host: *mut Host) -> c_int;
     pub(crate) fn perl_shutdown(host: *mut Host, status: c_int) -> c_int;
 

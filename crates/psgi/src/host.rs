@@ -74,9 +74,9 @@ impl PerlApp<'_> {
         };
         perl.load(&load).map_err(|left| match left {
             Left::Died => String::from_utf8_lossy(perl.error()).trim_end().to_owned(),
-            Left::Exit(status) | Left::Forked(status) => {
-                format!("it called exit({status}) while it was loaded")
-            }
+            Left::Exit(status) => format!("it called exit({status}) while it was loaded"),
+            // A copy of the supervisor, or of a worker at birth, that must not act like one.
+            Left::Forked(status) => perl.vanish(status),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use crate::support::{Client, boot, expect, leave};
 use crate::{Case, case, ends};
-use monoceros_perl::{Left, Perl};
+use monoceros_perl::{Left, Load, Perl, Source};
 
 pub(crate) const CASES: &[Case] = &[
     ends("pitfall_12_the_applications_child_serves_nothing", 0, &["child died"], app_forks),
@@ -10,6 +10,7 @@ pub(crate) const CASES: &[Case] = &[
     case("pitfall_14_rand_differs", rand_differs),
     case("pitfall_10_what_a_child_inherits", inherits),
     case("fork_keeps_the_mask", mask),
+    ends("a_child_forked_at_load_vanishes", 0, &["child's END"], forks_at_load),
 ];
 
 /// Runs `child` in a fork and gives its exit status.
@@ -84,6 +85,20 @@ fn inherits() {
     perl.born();
     // INT (2) and PIPE (13) are ignored in a worker.
     expect(&mut perl, &[("/", "200  SigBlk: 0000  SigIgn: 1002  0")]);
+}
+
+fn forks_at_load() {
+    let mut perl = boot("sub { }");
+    let text = "END { print \"child's END\\n\" if our $child }
+        our $pid = fork; if (!$pid) { our $child = 1; exit 6 } waitpid $pid, 0; our $was = $? >> 8;
+        sub { [200, [], [our $was]] }";
+    let load = Load { source: Source::Text(text), mount: None, development: false };
+    match perl.load(&load) {
+        Err(Left::Forked(6)) => perl.vanish(6),
+        other => other.unwrap(),
+    }
+    expect(&mut perl, &[("/", "200  6")]);
+    leave(perl, 0);
 }
 
 fn mask() {
