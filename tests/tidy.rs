@@ -53,7 +53,7 @@ const CLOCKS: &[&str] = &[
     "crates/server/src/os/",
     "crates/server/src/manager/mod.rs",
     "crates/server/src/worker/mod.rs",
-    "crates/server/src/supervisor/mod.rs",
+    "crates/server/src/supervisor/tend.rs",
     "bench/",
 ];
 

@@ -2,7 +2,8 @@
 //! that is a function. No Perl.
 //!
 //! This program is both the tests and, when its environment says so, the server under test. `site`
-//! is the server's side, `client` the other one, `stories` what happens between them.
+//! is the server's side, `client` the other one, `stories` what happens between them, and `orders` what
+//! happens when signals come.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -11,6 +12,7 @@
 )]
 
 mod client;
+mod orders;
 mod server;
 mod site;
 mod stories;

@@ -58,7 +58,7 @@ impl Server {
         let mut server = Self { child, lines, ran, die_once, address: nowhere };
         let ready = server.wait_for("address=");
         let address = ready.split("address=").nth(1).unwrap();
-        server.address = address.split_whitespace().next().unwrap().parse().unwrap();
+        server.address = address.split([',', ' ']).next().unwrap().parse().unwrap();
         server
     }
 
@@ -142,6 +142,29 @@ impl Server {
         let status = self.child.wait().unwrap();
         assert_eq!(status.code(), Some(0), "the exit status of a stopped server");
         self.assert_nobody_left();
+    }
+
+    /// Sends a signal to the supervisor.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.supervisor(), signal).unwrap();
+    }
+
+    /// Waits until no process of the server is left, and returns the supervisor's exit status.
+    pub(crate) fn end(mut self) -> Option<i32> {
+        let status = self.child.wait().unwrap();
+        self.assert_nobody_left();
+        status.code()
+    }
+
+    /// Starts a server that cannot serve: its exit status and its log.
+    pub(crate) fn fail(options: &[&str]) -> (Option<i32>, String) {
+        let out = Command::new(std::env::current_exe().unwrap())
+            .env(site::MARK, options.join("\n"))
+            .env(site::RAN, "/dev/null")
+            .process_group(0)
+            .output()
+            .unwrap();
+        (out.status.code(), String::from_utf8_lossy(&out.stderr).into_owned())
     }
 
     /// Waits until no process of the server is left.

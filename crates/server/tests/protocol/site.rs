@@ -51,7 +51,8 @@ fn answer(ran: &mut File, request: &Request<'_>, reply: &mut Reply<'_>) -> Outco
         "pid" => reply.whole(200, &plain, &[std::process::id().to_string().as_bytes()]).unwrap(),
         "big" => reply.whole(200, &plain, &[&vec![b'x'; BIG]]).unwrap(),
         "spin" => {
-            let until = Instant::now() + Duration::from_millis(2);
+            let millis = path.split('/').nth(2).map_or(2, |millis| millis.parse().unwrap());
+            let until = Instant::now() + Duration::from_millis(millis);
             while Instant::now() < until {}
             reply.whole(200, &plain, &[b"done"]).unwrap();
         }

@@ -8,7 +8,7 @@ use crate::client::{Client, Seen, load, request};
 use crate::server::{Server, until};
 use crate::site;
 
-type Story = (String, Box<dyn FnOnce() + std::panic::UnwindSafe>);
+pub(crate) type Story = (String, Box<dyn FnOnce() + std::panic::UnwindSafe>);
 
 /// The steps of a worker, and those of the manager, in the order of the protocol.
 const WORKER_STEPS: [&str; 16] = [
@@ -55,11 +55,12 @@ pub(crate) fn all() -> Vec<Story> {
         let name = format!("a_manager_killed_at_{step}_is_replaced");
         all.push((name, Box::new(move || a_manager_killed_at(step))));
     }
+    all.extend(crate::orders::all());
     all.push(("recycled_workers_cost_nothing".to_owned(), Box::new(recycled_workers_cost_nothing)));
     all
 }
 
-fn many(server: &Server, clients: usize, requests: usize) -> Seen {
+pub(crate) fn many(server: &Server, clients: usize, requests: usize) -> Seen {
     thread::scope(|scope| {
         let clients: Vec<_> =
             (0..clients).map(|n| scope.spawn(move || load(server, n, requests))).collect();
