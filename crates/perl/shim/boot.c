@@ -205,7 +205,7 @@ static void give_argv(pTHX)
 }
 
 /* Once END blocks have run: a late signal must not meet freed memory. */
-void quiet_signals(pTHX_ void *unused)
+static void quiet_signals(pTHX_ void *unused)
 {
     int sig;
     PERL_UNUSED_CONTEXT;

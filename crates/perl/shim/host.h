@@ -145,7 +145,6 @@ bool wait_writable(pTHX_ struct perl_host *, int fd, int timeout_ms);   /* in an
 void compile_loader(pTHX_ void *unused);
 
 /* boot.c */
-void quiet_signals(pTHX_ void *unused);
 bool make_host(pTHX_ struct perl_host *, const struct rust_calls *);
 
 #endif

@@ -64,7 +64,11 @@ XS(xs_run)                                       /* _run($app, [name => value, .
     enter_perl(aTHX);
 
     if (leave || the_host->left != OUT_OK) {     /* after an exit no context of Perl's is left */
-        call_atexit(quiet_signals, NULL);
+        /* perl's main resets Perl's handlers before END blocks run: told to leave twice, a worker
+         * would leave without them. It leaves already. */
+        signal(SIGTERM, SIG_IGN);
+        signal(SIGQUIT, SIG_IGN);
+        signal(SIGHUP, SIG_IGN);
         my_exit((U32)status);
     }
     for (sig = 1; sig < NSIG; sig++)
