@@ -8,7 +8,7 @@
 # On Debian, missing packages are installed if you are root; otherwise the apt-get line is shown.
 
 DIST := dist/Plack-Handler-Monoceros
-RUN_PACKAGES := gcc libc6-dev perl libperl-dev libplack-perl
+RUN_PACKAGES := ca-certificates gcc libc6-dev perl libperl-dev libplack-perl
 TEST_PACKAGES := $(RUN_PACKAGES) make procps socat libtest-tcp-perl libwww-perl libmojolicious-perl \
 	libdancer2-perl libcatalyst-perl libcatalyst-modules-perl libhttp-parser-xs-perl
 BENCH_PACKAGES := $(RUN_PACKAGES) make starlet
@@ -43,7 +43,8 @@ check:
 	$(call needs,$(RUN_PACKAGES) python3)
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" \
+	  cargo doc --workspace --no-deps --document-private-items --locked
 	cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --locked
 	cargo deny check bans licenses sources
 	cargo test --locked --test tidy

@@ -190,7 +190,9 @@ fn a_safety_comment_states_facts() {
             let more = lines[at + 1..].iter().map_while(|line| line.strip_prefix("//"));
             let words: Vec<_> =
                 std::iter::once(first).chain(more).flat_map(str::split_whitespace).collect();
-            if words.len() <= 4 || words.contains(&"upholds") {
+            // The facts may stand in one place that others name: "see `Perl::host`".
+            let facts = words.len() > 4 || words.iter().any(|word| word.starts_with('`'));
+            if !facts || words.contains(&"upholds") {
                 faults.push(format!("{}:{}: a SAFETY comment without facts", file.path, at + 1));
             }
         }

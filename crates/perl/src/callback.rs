@@ -109,7 +109,7 @@ thread_local! {
     static LOG: RefCell<Option<Log>> = const { RefCell::new(None) };
 }
 
-/// Sets where [`log`] sends its lines. Perl has one thread, so this is the one that it logs from.
+/// Sets where `rust_log` sends its lines. Perl has one thread, so this is the one that it logs from.
 pub(crate) fn log_to(log: Log) {
     LOG.set(Some(log));
 }

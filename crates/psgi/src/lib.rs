@@ -5,7 +5,7 @@
 //! `monoceros-perl` runs code behind its barrier, and this crate is what stands between. It has no
 //! unsafe code, and no process of its own: both doors wire it.
 //!
-//! In reading order: [`env`] makes the strings of a request, [`host`] calls the application and
+//! In reading order: [`env`](mod@env) makes the strings of a request, [`host`] calls the application and
 //! decides what its ways of ending mean, [`response`] turns what it returned into a reply.
 #![forbid(unsafe_code)]
 

@@ -2,7 +2,7 @@
 
 use tracing::error;
 
-use super::reply::Finished;
+use super::verdict::Finished;
 use crate::http::head::{Head, Version};
 use crate::log::access::{Access, AccessLog};
 use crate::table::Row;

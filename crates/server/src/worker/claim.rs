@@ -11,7 +11,7 @@
 //! a claim is one compare-and-swap; who loses it drops the event and leaves the socket alone.
 //!
 //! Not here: the descriptor ([`cache`](super::cache)), and whether the request is complete
-//! ([`read`](super::read)).
+//! ([`super::read`]).
 
 use std::io;
 use std::os::fd::AsFd;

@@ -17,6 +17,7 @@ mod release;
 pub mod reply;
 mod serve;
 mod site;
+mod verdict;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;

@@ -8,8 +8,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use super::app::{App, Outcome};
 use super::outlet::Unsent;
-use super::reply::{Finished, Verdict};
 use super::serve::Answered;
+use super::verdict::{Finished, Verdict};
 use super::{Turn, Worker};
 use crate::channel::message::{Drain, End, Message};
 use crate::os::clock;

@@ -1,8 +1,9 @@
 //! Step 8 of a request: the reply, as far as the socket takes it.
 //!
 //! Nothing here waits. What the socket does not take of a finished answer is left behind as a file
-//! ([`Unsent`]), for the manager to drain; only a writer that makes its answer while sending it is
-//! told to wait, and only when it is more than `stream-buffer-size` ahead of its client.
+//! ([`Unsent`](super::outlet::Unsent)), for the manager to drain; only a writer that makes its answer
+//! while sending it is told to wait, and only when it is more than `stream-buffer-size` ahead of its
+//! client.
 //!
 //! Not here: the bytes of a head and the framing of a body ([`http::response`](crate::http::response));
 //! how bytes reach the socket ([`outlet`](super::outlet)); what follows the answer
@@ -14,10 +15,12 @@ use std::os::unix::fs::FileExt;
 
 use tracing::warn;
 
-use super::outlet::{Outlet, Unsent};
+use super::outlet::Outlet;
+use super::verdict::{Finished, Verdict};
 use crate::http::head::Field;
 use crate::http::persist::Asked;
 use crate::http::response::{self, BadBody, BodyOut, Common, HeadError, Length};
+use crate::shared::{Flags, Phase};
 
 /// How the body of an answer in pieces comes into being.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,44 +64,14 @@ enum State {
     HandedOver,
 }
 
-/// How an answer ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// Whole, and the connection may be kept.
-    Keep,
-    /// Whole, and the connection ends.
-    Close,
-    /// Broken off.
-    Reset,
-    /// The client has gone.
-    Gone,
-    /// The row was taken away: the connection is not ours any more.
-    Lost,
-}
-
-/// What an answer leaves behind.
-#[derive(Debug)]
-pub(crate) struct Finished {
-    pub(crate) verdict: Verdict,
-    pub(crate) unsent: Unsent,
-    pub(crate) status: i64,
-    /// Bytes of body that left, or will.
-    pub(crate) bytes: u64,
-}
-
-impl Finished {
-    /// The connection was not ours any more.
-    pub(crate) fn lost() -> Self {
-        Self { verdict: Verdict::Lost, unsent: Unsent::Nothing, status: 0, bytes: 0 }
-    }
-}
-
 /// The answer to one request, while it is written.
 #[derive(Debug)]
 pub struct Reply<'a> {
     outlet: Outlet<'a>,
     asked: Asked,
     common: Common<'a>,
+    /// Whether the server is stopping is asked when the head is made: the application takes its time.
+    flags: &'a Flags,
     state: State,
     /// The head, and what is gathered behind it.
     out: &'a mut Vec<u8>,
@@ -113,6 +86,7 @@ impl<'a> Reply<'a> {
         outlet: Outlet<'a>,
         asked: Asked,
         common: Common<'a>,
+        flags: &'a Flags,
         out: &'a mut Vec<u8>,
     ) -> Self {
         out.clear();
@@ -120,6 +94,7 @@ impl<'a> Reply<'a> {
             outlet,
             asked,
             common,
+            flags,
             state: State::Fresh,
             out,
             status: 0,
@@ -235,9 +210,10 @@ impl<'a> Reply<'a> {
     ) -> Result<(), HeadError> {
         debug_assert!(!self.has_begun(), "an answer has one head");
         self.out.clear();
+        let may_keep = self.asked.may_keep && self.flags.phase() == Phase::Running;
         let sending = response::write_head(
             self.out,
-            &self.asked,
+            &Asked { may_keep, ..self.asked },
             status,
             fields,
             length,

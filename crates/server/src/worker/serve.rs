@@ -9,7 +9,8 @@ use tracing::{debug, error};
 use super::app::{After, App, Body, Outcome, Request};
 use super::outlet::{Addressee, Outlet};
 use super::read::{self, Whole};
-use super::reply::{Finished, Reply};
+use super::reply::Reply;
+use super::verdict::Finished;
 use super::{Turn, Worker, site};
 use crate::channel::job::Job;
 use crate::channel::message::{End, Message};
@@ -19,7 +20,6 @@ use crate::http::persist::Asked;
 use crate::http::refusal::Refusal;
 use crate::os::clock;
 use crate::scoreboard::State;
-use crate::shared::Phase;
 use crate::steps::step;
 use crate::table::{ConnId, Row};
 
@@ -131,16 +131,14 @@ impl Worker<'_> {
         let count = row.count_request();
         let config = self.site.config;
         let most = config.max_keepalive_reqs;
-        let may_keep = config.keepalive.is_some()
-            && (most == 0 || count < most)
-            && self.shared.flags().phase() == Phase::Running;
+        let may_keep = config.keepalive.is_some() && (most == 0 || count < most);
         let mut out = std::mem::take(&mut self.out);
         let (outcome, finished) = match self.addressee(id, row) {
             None => return Answered { outcome: Outcome::Done, finished: Finished::lost() },
             Some(to) => {
-                let common = self.site.common();
+                let (common, flags) = (self.site.common(), self.shared.flags());
                 let mut reply =
-                    Reply::new(Outlet::new(to), Asked::of(head, may_keep), common, &mut out);
+                    Reply::new(Outlet::new(to), Asked::of(head, may_keep), common, flags, &mut out);
                 let request = Request {
                     head,
                     body: ripe.body,

@@ -1,0 +1,2 @@
+# An application that does not load.
+die "as asked\n";

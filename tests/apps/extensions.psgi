@@ -1,0 +1,24 @@
+# What PSGI's extensions do, by path. Every answer names the worker.
+use strict;
+use warnings;
+
+END { print STDERR "END of $$\n" }
+
+my %do = (
+    '/cleanup' => sub {
+        my $handlers = $_[0]{'psgix.cleanup.handlers'};
+        push @$handlers, sub { print STDERR "cleanup one\n"; push @$handlers, sub { print STDERR "cleanup four\n" } };
+        push @$handlers, sub { die "cleanup two\n" }, sub { print STDERR "cleanup three $_[0]{PATH_INFO}\n" };
+    },
+    '/harakiri' => sub { $_[0]{'psgix.harakiri.commit'} = 1 },
+    '/exit'     => sub { exit 0 },
+    '/early'    => sub { $_[0]{'psgix.informational'}->(103, [ Link => '</style.css>' ]) },
+    '/input'    => sub { close $_[0]{'psgi.input'} },
+    '/errors'   => sub { $_[0]{'psgi.errors'}->print("said to psgi.errors\n") },
+);
+
+sub {
+    my $env = shift;
+    $do{ $env->{PATH_INFO} }->($env) if $do{ $env->{PATH_INFO} };
+    return [ 200, [ 'Content-Type' => 'text/plain' ], ["$env->{PATH_INFO} $$"] ];
+};

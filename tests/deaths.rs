@@ -1,0 +1,139 @@
+//! Processes killed at bad moments: what it costs, and that nothing is left behind.
+
+use std::time::{Duration, Instant};
+
+use crate::support::{Client, End, Pid, Server, Signal, Tree, both_doors, kill};
+
+/// The process that a line of the log names as `pid=…`.
+fn pid_in(line: &str) -> Pid {
+    let word = line.split_whitespace().find_map(|word| word.strip_prefix("pid="));
+    let number = word.and_then(|word| word.parse().ok());
+    number.and_then(Pid::from_raw).unwrap_or_else(|| panic!("no pid in {line:?}"))
+}
+
+/// Sends a request that will wait at the gate; gives the worker that has it.
+fn hold(server: &Server, client: &mut Client, path: &str) -> Pid {
+    client.get(path);
+    pid_in(&server.expect_log(&format!("path={path}")))
+}
+
+both_doors! {
+    /// Before the first byte of an answer: one client gets a 502, nobody else notices.
+    fn a_worker_killed_in_mid_request_costs_one_answer(door) {
+        let server = Server::start(door, "hold.psgi", &["--max-workers=2"]);
+        let mut kept: Vec<_> = (0..10).map(|_| server.connect()).collect();
+        for client in &mut kept {
+            assert_eq!(client.ask("/kept").status(), 200);
+        }
+        // The first time it came as a job, the second time a worker claimed it.
+        for (round, warm) in [(1, false), (2, true)] {
+            let mut victim = server.connect();
+            if warm {
+                victim.ask("/first");
+            }
+            let worker = hold(&server, &mut victim, &format!("/hold{round}"));
+            kill(worker);
+            let answer = victim.answer();
+            assert_eq!((answer.status(), answer.field("Connection")), (502, Some("close")));
+            victim.expect_end();
+
+            // Both workers are there again: both can be busy at once.
+            let killed = Instant::now();
+            let mut both = [server.connect(), server.connect()];
+            let [one, two] = &mut both;
+            let first = hold(&server, one, &format!("/hold-one{round}"));
+            let second = hold(&server, two, &format!("/hold-two{round}"));
+            assert!(killed.elapsed() < Duration::from_secs(3), "after {:?}", killed.elapsed());
+            assert!(first != second && first != worker && second != worker);
+            server.open_gate(2);
+            assert!(both.iter_mut().all(|client| client.answer().status() == 200));
+            for client in &mut kept {
+                assert_eq!(client.ask("/kept").status(), 200);
+            }
+        }
+        server.stop();
+    }
+
+    /// After the first byte: a reset, never an answer that looks whole.
+    fn a_worker_killed_in_mid_answer_is_a_reset(door) {
+        let server = Server::start(door, "streams.psgi", &["--max-workers=1"]);
+        let mut client = server.connect();
+        client.get("/events");
+        client.read_at_least(1);
+        kill(pid_in(&server.expect_log("waiting pid=")));
+        let answer = client.any_answer(false);
+        assert_eq!((answer.status(), answer.whole, answer.end), (200, false, End::Reset));
+        assert_eq!(server.connect().ask("/next").text(), "/next");
+        server.stop();
+    }
+
+    /// An idle worker's death is nobody's loss.
+    fn a_worker_killed_while_idle_costs_nothing(door) {
+        let server = Server::start(door, "hold.psgi", &["--max-workers=1"]);
+        let mut client = server.connect();
+        for _ in 0..5 {
+            client.ask("/first");
+            // The only worker serves somebody else: so it has released the first connection.
+            let text = server.connect().ask("/other").text();
+            let worker = pid_in(&format!("pid={}", text.split(' ').nth(1).unwrap()));
+            let tree = Tree::one(worker);
+            kill(worker);
+            assert_eq!(tree.survivors(Duration::from_secs(2)), []);
+            let next = client.ask("/next").text();
+            assert!(next.starts_with("/next "), "{next}");
+        }
+        server.stop();
+    }
+
+    /// A child of the application that outlives its worker does not hide the death.
+    fn a_grandchild_hides_no_death(door) {
+        let server = Server::start(door, "forks.psgi", &["--max-workers=1"]);
+        let mut client = server.connect();
+        let text = client.ask("/fork").text();
+        let worker = pid_in(&format!("pid={}", text.split(' ').nth(1).unwrap()));
+        let mut victim = server.connect();
+        assert_eq!(hold(&server, &mut victim, "/hold"), worker);
+        kill(worker);
+        assert_eq!(victim.answer().status(), 502);
+        assert_eq!(server.connect().ask("/next").status(), 200);
+        // The child of the application, and whoever else waits there.
+        server.open_gate(2);
+        server.stop();
+    }
+
+    /// The supervisor's death ends everything, whatever it is doing.
+    fn nothing_outlives_the_supervisor(door) {
+        let mut server = Server::start(door, "hold.psgi", &["--max-workers=4"]);
+        let mut idle: Vec<_> = (0..10).map(|_| server.connect()).collect();
+        for client in &mut idle {
+            client.ask("/kept");
+        }
+        let mut held = server.connect();
+        hold(&server, &mut held, "/hold");
+        let tree = server.tree();
+        assert!(tree.pids().len() >= 6, "supervisor, manager, four workers: {:?}", tree.pids());
+        server.signal(Signal::KILL);
+        server.wait(Duration::from_secs(2));
+        assert_eq!(tree.survivors(Duration::from_secs(2)), []);
+    }
+
+    /// The manager's death ends its connections; a new set is there within two seconds.
+    fn the_manager_is_replaced(door) {
+        let server = Server::start(door, "path_info.psgi", &["--max-workers=2"]);
+        let mut client = server.connect();
+        client.ask("/first");
+        let before = server.tree();
+        kill(server.manager());
+        client.expect_gone();
+        server.until("a new set serves", || {
+            let mut client = server.connect().patience(Duration::from_secs(2));
+            client.try_send(b"GET /next HTTP/1.1\r\nHost: a\r\n\r\n").is_ok()
+                && client.read_at_least(1) > 0
+        });
+        server.until("only the supervisor is the same", || {
+            let after = server.tree().pids();
+            before.pids().iter().filter(|pid| after.contains(pid)).count() == 1 && after.len() == 4
+        });
+        server.stop();
+    }
+}

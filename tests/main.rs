@@ -1,0 +1,41 @@
+//! Black box: open a door, speak bytes. One binary, and a line on what belongs where.
+//!
+//! Each story runs through both doors (`both_doors!`), so each has two names: `keepalive::…::program`
+//! and `keepalive::…::plackup`. What every story needs is in [`support`].
+#![expect(clippy::unwrap_used, reason = "a test that fails may say so in any way")]
+#![expect(clippy::print_stderr, reason = "a failing story tells everything it knew")]
+
+mod support;
+
+/// Content-Length, chunked, Expect: bodies on the way in.
+mod bodies;
+/// Processes killed at bad moments.
+mod deaths;
+/// psgix.cleanup, psgix.harakiri, psgix.io, psgix.informational, exit.
+mod extensions;
+/// Applications as people write them: Mojolicious, Dancer2, Catalyst.
+mod frameworks;
+/// Idle connections by the thousand.
+mod idle;
+/// What a connection costs, how long it lives, and who may serve it.
+mod keepalive;
+/// Addresses: TCP, IPv6, UNIX, several, inherited.
+mod listeners;
+/// Exactly once, in order, while workers die; newcomers beside kept connections.
+mod load;
+/// What an operator types, and what the server says to it.
+mod options;
+/// Several requests in one packet, halves that are closed, pieces.
+mod pipelining;
+/// %env, key by key.
+mod psgi_env;
+/// What is refused, with which status: the table of requests that nobody should send.
+mod refusals;
+/// HEAD, lengths, framing, faults: answers on the way out.
+mod responses;
+/// What an operator sends.
+mod signals;
+/// Delayed answers, writers, slow readers.
+mod streaming;
+/// Plack::Test::Suite.
+mod suite;

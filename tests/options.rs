@@ -1,0 +1,227 @@
+//! What an operator types, and what the server says to it.
+
+use std::fs;
+
+use crate::support::{Client, DEADLINE, Door, Finished, Server, Setup, Signal, both_doors};
+
+/// Runs with these options beside a good application, to the end that they lead to.
+fn run(door: Door, options: &[&str]) -> Finished {
+    Setup::new(door, "path_info.psgi").options(options).finish()
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+both_doors! {
+    /// An option that nobody knows is an error, and the nearest one is named.
+    fn an_unknown_option_is_an_error(door) {
+        for (option, near) in [
+            ("--max-worker=5", "max"),
+            ("--keepalive-timout=5", "keepalive"),
+            ("--max_reqs_per_chld=5", "max"),
+        ] {
+            let finished = run(door, &[option]);
+            assert_eq!(finished.status, Some(2), "{finished}");
+            assert!(finished.err.contains("unknown option"), "{finished}");
+            let nearest = finished.err.split("did you mean ").nth(1);
+            assert!(nearest.is_some_and(|name| name.trim_start_matches('-').starts_with(near)), "{finished}");
+        }
+    }
+
+    /// All that is wrong is said at once.
+    fn all_errors_at_once(door) {
+        let finished = run(door, &["--wrong=1", "--max-workers=none"]);
+        assert_eq!(finished.status, Some(2), "{finished}");
+        assert!(finished.err.contains("wrong") && finished.err.contains("none"), "{finished}");
+    }
+
+    /// What is wrong with a value, an option of a peer, a plan: each is said, and nothing is bound.
+    fn what_cannot_be_is_refused(door) {
+        for (options, said) in [
+            (["--max-workers=0", ""], "max"),
+            (["--max-workers=5", "--workers=7"], "contradict"),
+            (["--timeout=soon", ""], "soon"),
+            (["--request-timeout=5", ""], "not in this version"),
+            (["--min-servers=3", ""], "max-workers"),
+            (["--ssl=1", ""], "TLS"),
+        ] {
+            let options: Vec<_> = options.into_iter().filter(|option| !option.is_empty()).collect();
+            let finished = run(door, &options);
+            assert_eq!(finished.status, Some(2), "{options:?} {finished}");
+            assert!(finished.err.contains(said), "{said:?} {finished}");
+        }
+    }
+
+    /// The names that users of the peers have in their scripts.
+    fn aliases_are_known(door) {
+        for options in [
+            ["--workers=2", "--max-requests=50"],
+            ["--max_workers=2", "--max_reqs_per_child=50"],
+            ["--max-workers=2", "--read-timeout=5"],
+            ["--enable-keepalive", "--keepalive_timeout=3"],
+            ["--max-keepalive-connection=100", "--max-readahead-reqs=5"],
+            ["--backlog=64", "--timeout=2.5"],
+        ] {
+            let server = Server::start(door, "path_info.psgi", &options);
+            assert_eq!(server.connect().ask("/p").text(), "/p");
+            server.stop();
+        }
+    }
+
+    /// The command line that the Perl Monoceros was introduced with.
+    fn the_first_command_line(door) {
+        let port = free_port().to_string();
+        let options =
+            ["-E", "production", "--port", &port, "--max-workers=15", "--max-reqs-per-child=50000"];
+        let server = Setup::new(door, "seed.psgi").only(&options).start();
+        let mut client = Client::connect(&format!("127.0.0.1:{port}"));
+        let answer = client.ask("/foo?foo=bar&bar=baz&baz=hoge&hoge=foo");
+        assert_eq!((answer.text().as_str(), answer.field("Content-Length")), ("xxxxxxxxxxxx", Some("12")));
+        server.expect_log("workers=15");
+        server.stop();
+    }
+
+    /// An address that somebody else has.
+    fn a_taken_address(door) {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap().to_string();
+        let finished = Setup::new(door, "path_info.psgi").only(&["--listen", &address]).finish();
+        assert_eq!(finished.status, Some(4), "{finished}");
+        assert!(finished.err.contains(&address), "{finished}");
+    }
+
+    /// The ready line says where, who and how many, and comes when a request can be served.
+    fn the_ready_line(door) {
+        let server = Server::start(door, "path_info.psgi", &["--max-workers=3"]);
+        let line = server.expect_log("address=");
+        let pid = format!("pid={}", server.pid().as_raw_nonzero());
+        let version = format!("version={}", env!("CARGO_PKG_VERSION"));
+        for part in [&pid, "workers=3", &version, "ready"] {
+            assert!(line.contains(part), "no {part} in {line:?}");
+        }
+        assert_eq!(server.log.matching(|line| line.contains("address=")).len(), 1);
+        server.stop();
+    }
+
+    /// The pid file names the supervisor, and goes with it.
+    fn the_pid_file(door) {
+        let setup = Setup::new(door, "path_info.psgi");
+        let path = setup.folder().join("pid");
+        let mut server = setup.options(&[&format!("--pid={}", path.display())]).start();
+        let said = fs::read_to_string(&path).unwrap();
+        assert_eq!(said.trim(), server.pid().as_raw_nonzero().to_string());
+        server.signal(Signal::TERM);
+        assert_eq!(server.wait(DEADLINE).code(), Some(0));
+        assert!(!path.exists());
+    }
+
+    /// `development` is plackup's: errors are shown with a trace. `deployment` shows nothing.
+    fn the_environment_decides_the_middleware(door) {
+        let setup = Setup::new(door, "answers.psgi").options(&["-E", "development"]);
+        let server = setup.start();
+        let answer = server.connect().ask("/die");
+        assert_eq!(answer.status(), 500);
+        assert!(answer.text().contains("as asked"), "no trace: {}", answer.text());
+        server.stop();
+        let server = Server::start(door, "answers.psgi", &[]);
+        assert!(!server.connect().ask("/die").text().contains("as asked"));
+        server.stop();
+    }
+
+    /// The name in the Server field, or none.
+    fn the_name_of_the_server(door) {
+        let server = Server::start(door, "path_info.psgi", &["--server-software=Something/1"]);
+        assert_eq!(server.connect().ask("/").field("Server"), Some("Something/1"));
+        server.stop();
+        let server = Server::start(door, "path_info.psgi", &["--server-software="]);
+        assert_eq!(server.connect().ask("/").field("Server"), None);
+        server.stop();
+    }
+}
+
+/// An application that does not load ends the program, with the reason.
+#[test]
+fn an_application_that_does_not_load() {
+    for app in ["dies_at_load.psgi", "path_info.psgi"] {
+        let mut setup = Setup::new(Door::Program, app);
+        if app == "path_info.psgi" {
+            setup = setup.options(&["-M", "No::Such::Module"]);
+        }
+        let finished = setup.finish();
+        assert_eq!(finished.status, Some(3), "{finished}");
+        assert!(
+            finished.err.contains("as asked") || finished.err.contains("No/Such/Module"),
+            "{finished}"
+        );
+    }
+    let finished = Setup::bare(Door::Program).options(&["/no/such/app.psgi"]).finish();
+    assert_eq!(finished.status, Some(3), "{finished}");
+}
+
+/// What the program alone has: help, its version, a look at what was decided.
+#[test]
+fn the_program_explains_itself() {
+    let help = Setup::bare(Door::Program).options(&["--help"]).finish();
+    assert_eq!(help.status, Some(0), "{help}");
+    for option in ["--max-workers", "--keepalive-timeout", "--listen"] {
+        assert!(help.out.contains(option), "no {option}: {help}");
+    }
+    let version = Setup::bare(Door::Program).options(&["--version"]).finish();
+    assert_eq!(version.status, Some(0), "{version}");
+    assert!(version.out.contains(env!("CARGO_PKG_VERSION")), "{version}");
+
+    let check = Setup::new(Door::Program, "path_info.psgi")
+        .options(&["--max-workers=7", "--check"])
+        .finish();
+    assert_eq!(check.status, Some(0), "{check}");
+    assert!(check.out.contains('7'), "{check}");
+    let check = Setup::new(Door::Program, "dies_at_load.psgi").options(&["--check"]).finish();
+    assert_eq!(check.status, Some(3), "{check}");
+}
+
+/// Perl's own switches, and an application on the command line.
+#[test]
+fn the_program_takes_perls_switches() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/apps/lib");
+    let code = "sub { [200, [], [Greeting->new->text]] }";
+    let include = format!("-I{}", folder.display());
+    let options = ["--listen", "127.0.0.1:0", &include, "-MGreeting", "-e", code];
+    let server = Setup::bare(Door::Program).options(&options).start();
+    assert_eq!(server.connect().ask("/").text(), "hello from a library");
+    server.stop();
+}
+
+/// The access log has a line for each request, in the usual format.
+#[test]
+fn the_access_log() {
+    let setup = Setup::new(Door::Program, "path_info.psgi");
+    let path = setup.folder().join("access");
+    let server = setup.options(&[&format!("--access-log={}", path.display())]).start();
+    assert_eq!(server.connect().ask("/logged?x=1").status(), 200);
+    let has_line = || {
+        fs::read_to_string(&path)
+            .is_ok_and(|text| text.contains("\"GET /logged?x=1 HTTP/1.1\" 200"))
+    };
+    server.until("the line is there", has_line);
+    server.stop();
+}
+
+/// Without a preloaded application new code needs only HUP.
+#[test]
+fn new_code_without_preloading() {
+    let setup = Setup::bare(Door::Program);
+    let app = setup.folder().join("app.psgi");
+    fs::write(&app, "sub { [200, [], ['old']] }").unwrap();
+    let path = app.display().to_string();
+    let options = ["--listen", "127.0.0.1:0", "--disable-preload-app", "--max-workers=1", &path];
+    let server = setup.options(&options).start();
+    let mut client = server.connect();
+    assert_eq!(client.ask("/").text(), "old");
+    fs::write(&app, "sub { [200, [], ['new']] }").unwrap();
+    server.signal(Signal::HUP);
+    server.until("new code", || client.ask("/").text() == "new");
+    server.stop();
+}

@@ -1,0 +1,163 @@
+//! What an operator sends, and what a client sees of it.
+
+use std::fs;
+use std::time::Duration;
+
+use crate::support::{Client, DEADLINE, Server, Setup, Signal, both_doors};
+
+/// A server with one request that waits at the gate and one idle connection.
+fn busy(door: crate::support::Door, options: &[&str]) -> (Server, Client, Client) {
+    let server = Server::start(door, "hold.psgi", options);
+    let (mut held, mut idle) = (server.connect(), server.connect());
+    assert_eq!(idle.ask("/first").status(), 200);
+    held.get("/hold");
+    server.expect_log("path=/hold");
+    (server, held, idle)
+}
+
+both_doors! {
+    /// What is running is finished, what is idle is closed, and then it is over.
+    fn term_and_quit_are_graceful(door) {
+        for signal in [Signal::TERM, Signal::QUIT] {
+            let (mut server, mut held, mut idle) = busy(door, &["--max-workers=2"]);
+            let tree = server.tree();
+            server.signal(signal);
+            idle.expect_end();
+            // By now the listeners are closed; the request is still running.
+            let refused = std::net::TcpStream::connect(&server.addresses()[0]);
+            assert!(refused.is_err(), "a connection after {signal:?}");
+            server.open_gate(1);
+            let answer = held.answer();
+            assert_eq!((answer.status(), answer.field("Connection")), (200, Some("close")));
+            held.expect_end();
+            assert_eq!(server.wait(DEADLINE).code(), Some(0));
+            assert_eq!(tree.survivors(Duration::from_secs(2)), []);
+        }
+    }
+
+    /// Patience with a request that does not end has an end.
+    fn a_graceful_stop_has_a_deadline(door) {
+        let (mut server, mut held, _idle) = busy(door, &["--graceful-timeout=1"]);
+        let tree = server.tree();
+        server.signal(Signal::TERM);
+        assert_eq!(server.wait(Duration::from_secs(5)).code(), Some(0));
+        assert_eq!(tree.survivors(Duration::from_secs(2)), []);
+        held.read_at_least(1_000_000);
+    }
+
+    /// A stopped worker does not stop the stop.
+    fn a_stopped_worker_is_killed_in_the_end(door) {
+        let (mut server, _held, _idle) = busy(door, &["--graceful-timeout=1"]);
+        let tree = server.tree();
+        let line = server.expect_log("path=/hold");
+        let pid = line.split("pid=").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+        crate::support::signal(crate::support::Pid::from_raw(pid).unwrap(), Signal::STOP);
+        server.signal(Signal::TERM);
+        assert_eq!(server.wait(Duration::from_secs(5)).code(), Some(0));
+        assert_eq!(tree.survivors(Duration::from_secs(2)), []);
+    }
+
+    /// The same signal at once is the same signal; after a second it means now.
+    fn a_second_term_is_fast(door) {
+        let (mut server, _held, mut idle) = busy(door, &[]);
+        let tree = server.tree();
+        server.signal(Signal::TERM);
+        server.signal(Signal::TERM);
+        idle.expect_end();
+        server.outlives(Duration::from_millis(1100));
+        server.signal(Signal::TERM);
+        assert_eq!(server.wait(Duration::from_secs(5)).code(), Some(0));
+        assert_eq!(tree.survivors(Duration::from_secs(2)), []);
+    }
+
+    /// INT does not wait for anybody.
+    fn int_is_fast(door) {
+        let (mut server, _held, _idle) = busy(door, &[]);
+        let tree = server.tree();
+        server.signal(Signal::INT);
+        assert_eq!(server.wait(Duration::from_secs(5)).code(), Some(0));
+        assert_eq!(tree.survivors(Duration::from_secs(2)), []);
+    }
+
+    /// All workers are new, and a client that never stopped asking has lost nothing.
+    fn hup_recycles_workers_one_by_one(door) {
+        let server = Server::start(door, "hold.psgi", &["--max-workers=3"]);
+        let old = server.workers();
+        assert_eq!(old.len(), 3);
+        let mut client = server.connect();
+        server.signal(Signal::HUP);
+        server.until("all workers are new", || {
+            for _ in 0..20 {
+                let answer = client.ask("/asking");
+                assert_eq!((answer.status(), answer.field("Connection")), (200, None));
+            }
+            let now = server.workers();
+            now.len() == 3 && !now.iter().any(|pid| old.contains(pid))
+        });
+        server.stop();
+    }
+
+    /// One worker more, one less, never none.
+    fn ttin_and_ttou_change_the_number_of_workers(door) {
+        let (server, mut held, mut idle) = busy(door, &["--max-workers=1"]);
+        // The only worker is busy. Another one takes the next request.
+        server.signal(Signal::TTIN);
+        assert_eq!(idle.ask("/second").status(), 200);
+        assert_eq!(server.workers().len(), 2);
+        server.open_gate(1);
+        assert_eq!(held.answer().status(), 200);
+        server.signal(Signal::TTOU);
+        server.until("one worker", || server.workers().len() == 1);
+        server.signal(Signal::TTOU);
+        assert_eq!(idle.ask("/third").status(), 200);
+        assert_eq!(server.workers().len(), 1);
+        server.stop();
+    }
+
+    /// A log that was moved away is begun anew.
+    fn usr1_reopens_the_error_log(door) {
+        let setup = Setup::new(door, "report.psgi");
+        let (folder, path) = (setup.folder().to_owned(), setup.folder().join("log"));
+        let socket = folder.join("socket").display().to_string();
+        let log = format!("--error-log={}", path.display());
+        let server = setup.only(&["--listen", &socket, &log, "--max-workers=1"]).spawn();
+        server.until("it listens", || std::os::unix::net::UnixStream::connect(&socket).is_ok());
+        let mut client = Client::connect(&socket);
+        client.ask("/before");
+        fs::rename(&path, folder.join("old")).unwrap();
+        server.signal(Signal::USR1);
+        server.until("there is a new log", || path.exists());
+        let said = |path: &std::path::Path, what: &str| fs::read_to_string(path).unwrap().contains(what);
+        server.until("the application's words are in it", || {
+            client.ask("/after");
+            said(&path, "report GET /after")
+        });
+        assert!(said(&folder.join("old"), "report GET /before"));
+        server.stop();
+    }
+
+    /// A worker that is told to leave finishes first, and is replaced.
+    fn a_worker_told_to_leave_finishes_first(door) {
+        for signal in [Signal::TERM, Signal::QUIT, Signal::HUP] {
+            let (server, mut held, mut idle) = busy(door, &["--max-workers=1"]);
+            let [worker] = server.workers()[..] else { panic!("one worker") };
+            crate::support::signal(worker, signal);
+            server.open_gate(1);
+            assert_eq!(held.answer().status(), 200);
+            server.until("a new worker", || !server.workers().contains(&worker));
+            assert_eq!(idle.ask("/next").status(), 200);
+            server.stop();
+        }
+    }
+
+    /// A terminal's interrupt reaches the whole group, and a worker leaves it to the supervisor.
+    fn a_worker_ignores_int(door) {
+        let (server, mut held, _idle) = busy(door, &["--max-workers=1"]);
+        let [worker] = server.workers()[..] else { panic!("one worker") };
+        crate::support::signal(worker, Signal::INT);
+        server.open_gate(1);
+        assert_eq!(held.answer().text(), format!("/hold {}", worker.as_raw_nonzero()));
+        assert_eq!(held.ask("/next").text(), format!("/next {}", worker.as_raw_nonzero()));
+        server.stop();
+    }
+}
