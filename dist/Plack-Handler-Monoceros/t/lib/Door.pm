@@ -44,6 +44,17 @@ sub log {
     return readline($self->{log}) // '';
 }
 
+# Waits until the log matches, behind what had been read before.
+sub wait_for {
+    my ($self, $match, $from) = @_;
+    for (1 .. 500) {
+        return pass("the log says $match") if substr($self->log, $from) =~ $match;
+        select undef, undef, undef, 0.02;
+    }
+    fail("the log says $match");
+    diag(substr $self->log, $from);
+}
+
 # Stops it, and says the exit status.
 sub stop {
     my $self = shift;
