@@ -7,7 +7,6 @@ use tracing::{error, info};
 
 use super::{Manager, STOP_SCAN, Turn};
 use crate::channel::control::{Order, Report};
-use crate::channel::message::End;
 use crate::config::exit;
 use crate::shared::Phase;
 use crate::table::Owner;
@@ -80,7 +79,7 @@ impl Manager<'_> {
             && reading.is_silent()
             && held == Some(Owner::Held)
         {
-            self.end(id, End::Linger);
+            self.end_idle_one(id);
         }
     }
 

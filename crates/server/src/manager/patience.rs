@@ -111,6 +111,13 @@ impl Manager<'_> {
         }
     }
 
+    /// Ends a connection of which nothing was read and to which nothing is owed. While stopping there
+    /// is no need to linger: the copies that would keep it open go with their processes.
+    pub(super) fn end_idle_one(&mut self, id: ConnId) {
+        let how = if self.stopping() { End::Gone } else { End::Linger };
+        self.end(id, how);
+    }
+
     /// Takes a Watched connection and ends it, unless it has spoken.
     pub(super) fn end_if_silent(&mut self, id: ConnId) {
         let Some(row) = self.shared.table.row(id.slot) else { return };
@@ -123,7 +130,7 @@ impl Manager<'_> {
             Ok(_) => self.end(id, End::Gone),
             Err(Errno::AGAIN | Errno::INTR) => {
                 debug!(connection = %id, "silent");
-                self.end(id, End::Linger);
+                self.end_idle_one(id);
             }
             Err(_) => self.end(id, End::Gone),
         }
