@@ -35,6 +35,7 @@ stage:
 
 test: needs-test stage
 	cargo test --workspace --locked
+	cd $(DIST) && MONOCEROS_PROGRAM=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/debug/monoceros prove -b t
 
 soak: needs-test stage
 	MONOCEROS_SOAK=1 cargo test --release --locked --test main -- --nocapture --test-threads=1 load:: idle::

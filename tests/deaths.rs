@@ -57,13 +57,16 @@ both_doors! {
     /// After the first byte: a reset, never an answer that looks whole.
     fn a_worker_killed_in_mid_answer_is_a_reset(door) {
         let server = Server::start(door, "streams.psgi", &["--max-workers=1"]);
-        let mut client = server.connect();
-        client.get("/events");
-        client.read_at_least(1);
-        kill(pid_in(&server.expect_log("waiting pid=")));
-        let answer = client.any_answer(false);
-        assert_eq!((answer.status(), answer.whole, answer.end), (200, false, End::Reset));
-        assert_eq!(server.connect().ask("/next").text(), "/next");
+        for path in ["/events", "/length"] {
+            let mut client = server.connect();
+            let mark = server.log.mark();
+            client.get(path);
+            client.read_at_least(1);
+            kill(pid_in(&server.expect_log_since(mark, "waiting pid=")));
+            let answer = client.any_answer(false);
+            assert_eq!((answer.status(), answer.whole, answer.end), (200, false, End::Reset), "{path}");
+            assert_eq!(server.connect().ask("/next").text(), "/next");
+        }
         server.stop();
     }
 

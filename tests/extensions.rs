@@ -24,6 +24,17 @@ both_doors! {
         server.stop();
     }
 
+    /// What a handler still does keeps no client waiting: its next request is another worker's.
+    fn a_slow_cleanup_holds_no_connection(door) {
+        let server = Server::start(door, "extensions.psgi", &["--max-workers=2"]);
+        let mut client = server.connect();
+        let first = ask(&mut client, "/slow");
+        server.expect_log("cleaning");
+        assert_ne!(ask(&mut client, "/next"), first);
+        server.open_gate(1);
+        server.stop();
+    }
+
     /// The worker leaves after a whole answer; the connection stays, with another worker.
     fn harakiri_replaces_the_worker(door) {
         let server = Server::start(door, "extensions.psgi", &["--max-workers=1"]);

@@ -124,6 +124,22 @@ both_doors! {
         server.stop();
     }
 
+    /// A head has a time in which it must come; who never spoke is told nothing.
+    fn a_head_that_takes_too_long(door) {
+        let server = Server::start(door, "path_info.psgi", &["--header-timeout=1", "--linger-timeout=0.5"]);
+        let (mut silent, mut slow, mut warm) = (server.connect(), server.connect(), server.connect());
+        warm.ask("/first");
+        for client in [&mut slow, &mut warm] {
+            client.send("GET /slow HTTP/1.1\r\nHost:");
+        }
+        silent.expect_end();
+        for client in [&mut slow, &mut warm] {
+            assert_eq!(client.answer().status(), 408);
+            client.expect_end();
+        }
+        server.stop();
+    }
+
     /// Without keep-alive each answer says so.
     fn keep_alive_can_be_disabled(door) {
         for option in ["--disable-keepalive", "--keepalive-timeout=0", "--max-keepalive-reqs=1"] {

@@ -81,6 +81,17 @@ both_doors! {
         server.stop();
     }
 
+    /// Who stops reading is waited for as long as `--timeout` says, and no longer.
+    fn a_client_that_stops_reading_ends_a_stream(door) {
+        let server = Server::start(door, "streams.psgi", &["--max-workers=1", "--timeout=0.5"]);
+        let mut client = server.connect();
+        client.get("/gone");
+        client.read_at_least(1000);
+        server.expect_log("write said false");
+        assert_eq!(server.connect().ask("/next").text(), "/next");
+        server.stop();
+    }
+
     /// Who is gone is written to no more, and the worker is free.
     fn a_client_that_has_gone_ends_a_stream(door) {
         let server = Server::start(door, "streams.psgi", &["--max-workers=1"]);

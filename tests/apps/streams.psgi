@@ -12,6 +12,7 @@ my %stream = (
     '/twice'   => sub { $_[0]->([ 200, $text, ['once'] ]); eval { $_[0]->([ 200, $text, ['x'] ]) }; warn "croaked: $@" },
     '/open'    => sub { my $w = shift->([ 200, $text ]); $w->write('not closed') },
     '/events'  => sub { my $w = shift->([ 200, $text ]); print STDERR "waiting pid=$$\n"; gate(); $w->write('now'); $w->close },
+    '/length'  => sub { my $w = shift->([ 200, [ 'Content-Length' => 100 ] ]); $w->write('some'); print STDERR "waiting pid=$$\n"; gate() },
     '/gone'    => sub { my $w = shift->([ 200, $text ]); 1 while $w->write('x' x 65536); print STDERR "write said false\n" },
 );
 
