@@ -82,14 +82,14 @@ pub struct Taken<'a> {
 /// `WouldBlock`: there is none. `UnexpectedEof`: the manager is dead. `InvalidData`: a message that
 /// no manager of this version sends, or one whose descriptors were lost.
 pub fn receive<'a>(jobs: BorrowedFd<'_>, buffer: &'a mut [u8]) -> io::Result<Taken<'a>> {
-    let socket::Received { len, descriptors } = socket::receive(jobs, buffer)?;
+    let socket::Received { len, descriptors, lost } = socket::receive(jobs, buffer)?;
     if len == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     let bytes = buffer.get(..len).unwrap_or_default();
     let mut descriptors = descriptors.into_iter();
     match (parse(bytes), descriptors.next()) {
-        (Some(job), Some(client)) => Ok(Taken { job, client, file: descriptors.next() }),
+        (Some(job), Some(client)) if !lost => Ok(Taken { job, client, file: descriptors.next() }),
         _ => Err(io::Error::new(io::ErrorKind::InvalidData, "a job that is none")),
     }
 }

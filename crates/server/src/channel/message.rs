@@ -169,6 +169,7 @@ pub fn receive_fetched(socket: BorrowedFd<'_>) -> io::Result<(ConnId, Option<Own
     let got = socket::receive(socket, &mut buffer)?;
     let mut reader = Reader(buffer.get(..got.len).unwrap_or_default());
     match (reader.u32(), reader.u32()) {
+        _ if got.lost => Err(io::Error::new(io::ErrorKind::InvalidData, "a descriptor was lost")),
         (Some(slot), Some(serial)) => {
             Ok((ConnId { slot, serial }, got.descriptors.into_iter().next()))
         }

@@ -60,14 +60,15 @@ pub struct Received {
     pub len: usize,
     /// The descriptors that came along, close-on-exec.
     pub descriptors: Vec<OwnedFd>,
+    /// Other descriptors came along and were lost, because this process can have no more.
+    pub lost: bool,
 }
 
 /// Receives one message into `buffer`, without waiting.
 ///
 /// # Errors
 ///
-/// `WouldBlock`: there is none. `InvalidData`: it was larger than the buffer, or descriptors were
-/// lost because this process can have no more.
+/// `WouldBlock`: there is none. `InvalidData`: it was larger than the buffer.
 pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received> {
     let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
@@ -81,10 +82,11 @@ pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received
             descriptors.extend(rights);
         }
     }
-    if message.flags.intersects(net::ReturnFlags::TRUNC | net::ReturnFlags::CTRUNC) {
+    if message.flags.contains(net::ReturnFlags::TRUNC) {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "a message was cut short"));
     }
-    Ok(Received { len: message.bytes, descriptors })
+    let lost = message.flags.contains(net::ReturnFlags::CTRUNC);
+    Ok(Received { len: message.bytes, descriptors, lost })
 }
 
 #[cfg(test)]

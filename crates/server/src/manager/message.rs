@@ -14,7 +14,7 @@ use super::desk::{Draining, Stage};
 use super::expire::Window;
 use super::read::Reading;
 use crate::channel::control::Report;
-use crate::channel::message::{self, Drain, Message};
+use crate::channel::message::{self, Drain, End, Message};
 use crate::channel::socket;
 use crate::steps::step;
 use crate::table::{ConnId, Owner, WorkerId};
@@ -60,6 +60,8 @@ impl Manager<'_> {
                 true
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
+            // It died with an answer of ours unread. What it has said itself comes behind this.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => true,
             Err(error) => {
                 error!(worker, "a message was lost: {error}");
                 error.kind() == io::ErrorKind::InvalidData
@@ -115,8 +117,15 @@ impl Manager<'_> {
         let Some(pair) = self.workers.get(&worker) else { return };
         let connection = self.desks.get(id).filter(|_| mine);
         let fd = connection.as_ref().map(|connection| connection.fd.as_fd());
-        if let Err(error) = message::send_fetched(pair.as_fd(), id, fd) {
-            error!(worker, connection = %id, "cannot send a descriptor: {error}");
+        match message::send_fetched(pair.as_fd(), id, fd) {
+            Ok(()) => return,
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return, // it is dead
+            Err(error) => error!(worker, connection = %id, "cannot send a descriptor: {error}"),
+        }
+        // Then the worker goes without it, and does not wait for ever.
+        let told = message::send_fetched(pair.as_fd(), id, None);
+        if told.is_ok() && self.take_back(worker, id) {
+            self.go_on_reading(id, Reading::default());
         }
     }
 
@@ -130,6 +139,10 @@ impl Manager<'_> {
             rest: drain.rest.to_vec(),
             window: Window::begin(self.now),
         };
+        if draining.file.is_none() && drain.length > 0 {
+            error!(connection = %id, "no descriptor is free for the rest of an answer");
+            return self.end(id, End::Reset);
+        }
         let until = draining.window.until();
         if let Some(connection) = self.desks.get(id) {
             connection.stage = Stage::Draining(Box::new(draining));
