@@ -150,7 +150,19 @@ impl Scoreboard {
         let entry = self.read(worker);
         entry.is_some_and(|entry| !matches!(entry.state, State::Dead | State::Starting))
     }
+
+    /// Whether a worker that has died by `now` was ready only for a moment, and served nobody in it.
+    pub fn lived_in_vain(&self, worker: WorkerId, now: u64) -> bool {
+        self.read(worker).is_some_and(|entry| {
+            matches!(entry.state, State::Idle | State::Leaving)
+                && entry.requests == 0
+                && now < entry.since.saturating_add(MOMENT)
+        })
+    }
 }
+
+/// How soon a worker has to die to have lived in vain, in milliseconds.
+const MOMENT: u64 = 1_000;
 
 #[cfg(test)]
 mod tests {
@@ -175,7 +187,10 @@ mod tests {
         board.begin(0, 1);
         board.sign(0, 4711);
         assert!(!board.was_ready(0));
+        board.set(0, State::Idle, 2);
+        assert!(board.lived_in_vain(0, 1_001) && !board.lived_in_vain(0, 1_002));
         board.serve(0, State::Running, id, 2);
+        assert!(!board.lived_in_vain(0, 3));
         board.count_request(0);
         let entry = board.read(0).unwrap();
         assert_eq!((entry.pid, entry.requests, entry.connection), (4711, 1, id));

@@ -153,6 +153,8 @@ pub struct Children {
     manager: Manager,
     manager_pause: Pause,
     birth_pause: Pause,
+    /// No births until then: a worker has lived in vain.
+    vain_until: Option<Instant>,
     leftovers: Vec<(i32, Option<Instant>)>,
     recycle: VecDeque<i32>,
     turn: Option<Turn>,
@@ -177,6 +179,7 @@ impl Children {
             manager: Manager::Missing,
             manager_pause: Pause::default(),
             birth_pause: Pause::default(),
+            vain_until: None,
             leftovers: Vec::new(),
             recycle: VecDeque::new(),
             turn: None,
@@ -272,6 +275,11 @@ impl Children {
             self.end_turn(now);
         }
         Who::Worker(worker, ready)
+    }
+
+    /// A worker that was ready has died soon, and without a request: another one may do so, too.
+    pub fn lived_in_vain(&mut self, now: Instant) {
+        self.vain_until = Some(now + self.policy.err_respawn_interval);
     }
 
     fn manager_died(&mut self, proven: bool, now: Instant) {

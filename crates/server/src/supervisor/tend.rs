@@ -230,6 +230,9 @@ impl Supervisor<'_> {
         match self.children.died(pid, board, now) {
             Who::Worker(worker, ready) => {
                 if let Some(set) = &self.set {
+                    if ready && set.shared.scoreboard.lived_in_vain(worker, clock::now()) {
+                        self.children.lived_in_vain(now);
+                    }
                     set.shared.scoreboard.set(worker, State::Dead, clock::now());
                 }
                 say_dead(worker, pid, left, signal);

@@ -30,7 +30,8 @@ impl Children {
             (Phase::Running, Manager::Missing) => self.manager_pause.end(now),
             _ => None,
         };
-        let birth = if self.wants_birth() { self.birth_pause.end(now) } else { None };
+        let vain = self.vain_until.filter(|until| *until > now);
+        let birth = if self.wants_birth() { self.birth_pause.end(now).max(vain) } else { None };
         let turn = match self.turn {
             _ if self.recycle.is_empty() => None,
             None => self.next_turn,
@@ -157,7 +158,8 @@ impl Children {
     }
 
     fn next_birth(&self, now: Instant) -> Option<WorkerId> {
-        if !self.wants_birth() || !self.birth_pause.is_over(now) {
+        let in_vain = self.vain_until.is_some_and(|until| until > now);
+        if !self.wants_birth() || in_vain || !self.birth_pause.is_over(now) {
             return None;
         }
         let free = self.numbers.iter().position(|number| *number == Number::Free)?;

@@ -378,3 +378,15 @@ fn an_application_that_no_worker_can_load_ends_the_server_with_its_status() {
     story.children.give_up(3, story.now);
     assert_eq!(story.go(), [TellDied(0), Spawn(1)], "it could be loaded once");
 }
+
+#[test]
+fn who_was_ready_in_vain_is_replaced_after_a_pause_that_nobody_shortens() {
+    let mut story = Story::running(2, 8);
+    assert_eq!(story.dies(1), Who::Worker(0, true));
+    story.children.lived_in_vain(story.now);
+    assert_eq!(story.go(), [TellDied(0)]);
+    story.children.ready(1);
+    assert_eq!(story.waits(), Some(SECOND));
+    assert_eq!(story.after(SECOND - Duration::from_nanos(1)), []);
+    assert_eq!(story.after(Duration::from_nanos(1)).len(), 1);
+}
