@@ -6,6 +6,7 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::retry_on_intr;
 use rustix::net::{RecvFlags, recv};
 
@@ -37,6 +38,13 @@ pub(crate) fn once(client: BorrowedFd<'_>, buffer: &mut [u8]) -> Got {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Got::Nothing,
         Err(_) => Got::End,
     }
+}
+
+/// Whether nobody is left to answer: the client has reset the connection or closed all of it.
+/// One that has only shut its writing half down is still there.
+pub(crate) fn has_gone(client: BorrowedFd<'_>) -> bool {
+    let mut one = [PollFd::from_borrowed_fd(client, PollFlags::empty())];
+    poll(&mut one, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|changed| changed > 0)
 }
 
 /// A complete request, and how many bytes of the buffer it took.

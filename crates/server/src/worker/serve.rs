@@ -49,6 +49,10 @@ impl Worker<'_> {
         file: Option<BorrowedFd<'_>>,
     ) -> Turn {
         let now = clock::now();
+        if now > job.complete && self.cache.get(job.id).is_some_and(read::has_gone) {
+            // It went while its request waited: the application need not run for nobody.
+            return self.closed(app, job.id, End::Gone);
+        }
         let parsed = head::read(job.head, &self.site.limits, &mut Scan::default());
         let Ok(Some(head)) = parsed else {
             error!(connection = %job.id, "a job whose head is none");
