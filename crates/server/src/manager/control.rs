@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 
 use tracing::{error, info};
 
+use super::patience::QUIET;
 use super::{Manager, STOP_SCAN, Turn};
 use crate::channel::control::{Order, Report};
 use crate::config::exit;
@@ -56,30 +57,17 @@ impl Manager<'_> {
     pub(super) fn end_idle(&mut self) {
         if self.now >= self.next_scan {
             self.next_scan = self.now + STOP_SCAN;
-            for (_, id) in self.idle() {
-                self.end_if_silent(id);
-            }
-            for id in self.desks.ids() {
-                self.end_if_unasked(id);
+            for (last, id) in self.silent(true) {
+                // A busy client's next request is on its way: its answer will tell it to go.
+                if last.saturating_add(QUIET) <= self.now {
+                    self.end_if_silent(id);
+                }
             }
         }
         if self.desks.count() == 0 && !self.drained_said {
             self.drained_said = true;
             info!("drained");
             self.report(Report::Drained);
-        }
-    }
-
-    /// Ends a connection that the manager reads and that has not begun a request.
-    fn end_if_unasked(&mut self, id: crate::table::ConnId) {
-        use super::desk::Stage;
-        let held = self.shared.table.row(id.slot).and_then(|row| row.owner(id.serial));
-        if let Some(connection) = self.desks.get(id)
-            && let Stage::Reading(reading) = &connection.stage
-            && reading.is_silent()
-            && held == Some(Owner::Held)
-        {
-            self.end_idle_one(id);
         }
     }
 

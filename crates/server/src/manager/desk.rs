@@ -121,8 +121,19 @@ impl Desks {
         self.count
     }
 
+    /// This very connection, to be looked at.
+    pub(super) fn find(&self, id: ConnId) -> Option<&Connection> {
+        let place = self.connections.get(usize::try_from(id.slot).ok()?)?;
+        place.as_ref().filter(|connection| connection.id == id)
+    }
+
     /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Connection> {
+        self.connections.iter().flatten()
+    }
+
+    /// The names of all of them.
     pub(super) fn ids(&self) -> Vec<ConnId> {
-        self.connections.iter().flatten().map(|connection| connection.id).collect()
+        self.iter().map(|connection| connection.id).collect()
     }
 }

@@ -37,6 +37,14 @@ impl Expire {
         }
     }
 
+    /// Forgets entries of connections that are over, and those that nearer ones have taken the place
+    /// of, when they are most. `count` connections live; `deadline` knows theirs.
+    pub(super) fn prune(&mut self, count: usize, deadline: impl Fn(ConnId) -> Option<Deadline>) {
+        if self.heap.len() > 2 * count + 1024 {
+            self.heap.retain(|Reverse((at, id))| deadline(*id).is_some_and(|d| d.entry == *at));
+        }
+    }
+
     /// The next connection to look at, with the time of its entry.
     pub(super) fn due(&mut self, now: u64) -> Option<(ConnId, u64)> {
         match self.heap.peek() {
@@ -145,6 +153,21 @@ mod tests {
         let (id, entry) = expire.due(300).unwrap();
         assert!(!expire.has_passed(id, &mut deadline, entry, 300));
         assert_eq!(expire.next(), Some(400));
+    }
+
+    #[test]
+    fn what_is_over_is_forgotten_when_it_is_most() {
+        let (mut expire, mut deadline) = (Expire::default(), Deadline::NEVER);
+        expire.set(ID, &mut deadline, 20_000);
+        expire.set(ID, &mut deadline, 10_000);
+        for serial in 10..3_000 {
+            let (id, mut over) = (ConnId { slot: 1, serial }, Deadline::NEVER);
+            expire.prune(1, |id| (id == ID).then_some(deadline));
+            expire.set(id, &mut over, u64::from(serial));
+            assert!(expire.heap.len() <= 1027);
+        }
+        while expire.due(9_999).is_some() {}
+        assert_eq!(expire.heap.into_vec(), [Reverse((10_000, ID))]);
     }
 
     #[test]

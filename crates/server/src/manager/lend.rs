@@ -28,7 +28,8 @@ enum Sent {
 impl Manager<'_> {
     /// A request is complete.
     pub(super) fn enqueue(&mut self, id: ConnId, waiting: Waiting) {
-        let look = self.silence_deadline();
+        let look = self.job_deadline();
+        self.forget_withdrawn();
         let Some(connection) = self.desks.get(id) else { return };
         connection.stage = Stage::Job(Box::new(waiting));
         self.set_deadline(id, look);
@@ -37,6 +38,14 @@ impl Manager<'_> {
         if self.waiting.back() == Some(&id) {
             // It has to wait: notice if the client goes meanwhile.
             self.watch(id, Interest::Gone);
+        }
+    }
+
+    /// Forgets requests whose clients have gone while they waited: all workers may be busy for ever,
+    /// and clients come and go.
+    fn forget_withdrawn(&mut self) {
+        if self.waiting.len() > 2 * self.desks.count() + 64 {
+            self.waiting.retain(|id| self.desks.find(*id).is_some());
         }
     }
 
@@ -126,6 +135,14 @@ impl Manager<'_> {
                 self.waiting.push_front(id);
             }
             Sent::Never => {}
+        }
+    }
+
+    /// Lends a job once more that has been Queued for long though the job socket is empty: a worker
+    /// had no descriptor free to take it. Whoever has it in hand after all loses the swap.
+    pub(super) fn lend_if_lost(&mut self, id: ConnId, queued: Owner) {
+        if matches!(rustix::io::ioctl_fionread(&self.shared.jobs_out), Ok(0)) {
+            self.lend_again(id, queued);
         }
     }
 

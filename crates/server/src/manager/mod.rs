@@ -174,7 +174,7 @@ impl<'a> Manager<'a> {
     fn next_look(&self) -> Option<u64> {
         let deadline = self.expire.next();
         let scan = self.stopping().then_some(self.next_scan);
-        [deadline, scan, self.accepting.until()].into_iter().flatten().min()
+        [deadline, scan, self.accepting.until(), self.next_shed()].into_iter().flatten().min()
     }
 
     fn stopping(&self) -> bool {

@@ -20,6 +20,16 @@ use crate::table::{ConnId, Owner};
 /// answer was begun before.
 const NO_KEEPALIVE: Duration = Duration::from_secs(1);
 
+/// Who has been silent this long, in milliseconds, has read its last answer: no reset can eat it any
+/// more, so there is nothing to linger for.
+pub(super) const QUIET: u64 = 250;
+
+/// How long a job may wait until the manager looks whether it was lost, in milliseconds.
+const LOST: u64 = 2_000;
+
+/// A connection in work is looked at no more often than this, in milliseconds.
+const SELDOM: u64 = 1_000;
+
 fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
@@ -35,11 +45,18 @@ impl Manager<'_> {
         self.now.saturating_add(self.keepalive())
     }
 
+    /// When a connection is looked at whose request waits for a worker.
+    pub(super) fn job_deadline(&self) -> u64 {
+        self.now.saturating_add(self.keepalive().min(LOST))
+    }
+
     fn keepalive(&self) -> u64 {
         milliseconds(self.config.keepalive.unwrap_or(NO_KEEPALIVE))
     }
 
     pub(super) fn set_deadline(&mut self, id: ConnId, at: u64) {
+        let desks = &self.desks;
+        self.expire.prune(desks.count(), |id| desks.find(id).map(|found| found.deadline));
         if let Some(connection) = self.desks.get(id) {
             self.expire.set(id, &mut connection.deadline, at);
         }
@@ -61,8 +78,13 @@ impl Manager<'_> {
         match owner {
             Some(Owner::Held) => self.held_expired(id),
             Some(Owner::Watched) => self.watched_expired(id),
-            Some(Owner::Queued(_) | Owner::Lent { .. }) => {
-                self.set_deadline(id, self.silence_deadline());
+            Some(queued @ Owner::Queued(_)) => {
+                self.set_deadline(id, self.now.saturating_add(LOST));
+                self.lend_if_lost(id, queued);
+            }
+            Some(Owner::Lent { .. }) => {
+                let look = self.now.saturating_add(self.keepalive().max(SELDOM));
+                self.set_deadline(id, look);
             }
             None => {}
         }
@@ -73,7 +95,7 @@ impl Manager<'_> {
         let (body_rate, drain_rate) = (self.config.body_min_rate, self.config.drain_min_rate);
         let Some(connection) = self.desks.get(id) else { return };
         match &mut connection.stage {
-            Stage::Reading(reading) if reading.is_silent() => self.end(id, End::Linger),
+            Stage::Reading(reading) if reading.is_silent() => self.end_if_silent(id),
             Stage::Reading(reading) => {
                 let late = match reading.window() {
                     None => Some("the head took too long (header-timeout)"),
@@ -111,26 +133,27 @@ impl Manager<'_> {
         }
     }
 
-    /// Ends a connection of which nothing was read and to which nothing is owed. While stopping there
-    /// is no need to linger: the copies that would keep it open go with their processes.
-    pub(super) fn end_idle_one(&mut self, id: ConnId) {
-        let how = if self.stopping() { End::Gone } else { End::Linger };
-        self.end(id, how);
-    }
-
-    /// Takes a Watched connection and ends it, unless it has spoken.
+    /// Ends a connection that is Watched, or Held and silent, unless it has spoken.
     pub(super) fn end_if_silent(&mut self, id: ConnId) {
-        let Some(row) = self.shared.table.row(id.slot) else { return };
-        if !row.change(id.serial, Owner::Watched, Owner::Held) {
+        let (now, shared) = (self.now, self.shared);
+        let Some(row) = shared.table.row(id.slot) else { return };
+        let held = row.owner(id.serial) == Some(Owner::Held);
+        if !held && !row.change(id.serial, Owner::Watched, Owner::Held) {
             return self.set_deadline(id, self.silence_deadline()); // a worker was faster
         }
         let Some(connection) = self.desks.get(id) else { return };
         match recv(&connection.fd, &mut [0_u8; 1], RecvFlags::DONTWAIT | RecvFlags::PEEK) {
+            Ok((n, _)) if n > 0 && held => {
+                // It began before its deadline, unseen: the clock of its head starts now.
+                self.set_deadline(id, self.header_deadline());
+                self.read(id);
+            }
             Ok((n, _)) if n > 0 => self.go_on_reading(id, Reading::default()),
             Ok(_) => self.end(id, End::Gone),
             Err(Errno::AGAIN | Errno::INTR) => {
                 debug!(connection = %id, "silent");
-                self.end_idle_one(id);
+                let quiet = row.last().saturating_add(QUIET) <= now;
+                self.end(id, if quiet { End::Gone } else { End::Linger });
             }
             Err(_) => self.end(id, End::Gone),
         }

@@ -54,6 +54,9 @@ impl Manager<'_> {
     pub(super) fn go_on_reading(&mut self, id: ConnId, reading: Reading) {
         let silent = reading.is_silent();
         let until = if silent { self.silence_deadline() } else { self.header_deadline() };
+        if let Some(row) = self.shared.table.row(id.slot).filter(|_| silent) {
+            row.touch(self.now);
+        }
         let Some(connection) = self.desks.get(id) else { return };
         connection.stage = Stage::Reading(Box::new(reading));
         self.set_deadline(id, until);

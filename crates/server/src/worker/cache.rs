@@ -95,6 +95,15 @@ impl Cache {
         }
     }
 
+    /// Closes the older half of the copies, because this process can have no more descriptors.
+    pub(crate) fn make_room(&mut self) {
+        let enough = self.count / 2;
+        while self.count > enough {
+            let Some(oldest) = self.order.pop_front() else { break };
+            self.forget(oldest);
+        }
+    }
+
     /// Closes the copies of connections that are over.
     pub(crate) fn sweep(&mut self, table: &Table) {
         for (slot, place) in (0..).zip(&mut self.copies) {
@@ -140,6 +149,21 @@ mod tests {
             cache.put(id(slot, 0), fd());
         }
         assert_eq!([2, 3, 4].map(|slot| cache.get(id(slot, 0)).is_some()), [false, true, true]);
+    }
+
+    #[test]
+    fn the_older_half_makes_room_for_what_is_not_a_copy() {
+        let mut cache = Cache::new(9);
+        for slot in 0..5 {
+            cache.put(id(slot, 0), fd());
+        }
+        cache.make_room();
+        assert_eq!(
+            [0, 1, 2, 3, 4].map(|slot| cache.get(id(slot, 0)).is_some()),
+            [false, false, false, true, true]
+        );
+        (0..3).for_each(|_| cache.make_room());
+        assert!(cache.is_empty());
     }
 
     #[test]

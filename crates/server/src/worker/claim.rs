@@ -77,8 +77,10 @@ impl Worker<'_> {
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                // The job stays Queued: whoever the manager lends it to next may have room.
+                // The job stays Queued, and the manager lends it once more: then there is room.
                 error!("a job was lost on the way: {error}");
+                self.shared.flags().job_taken();
+                self.cache.make_room();
                 Some(Turn::On)
             }
             Err(error) => {
@@ -119,6 +121,7 @@ impl Worker<'_> {
                 Err(FetchError::Exit(_, status)) => return Turn::Leave(status),
                 Err(why @ FetchError::Refused(..)) => {
                     error!("{why}");
+                    self.cache.make_room();
                     return self.tell(app, &Message::Partial(id, &[]), None);
                 }
                 Err(why @ FetchError::Gone(..)) => {

@@ -11,7 +11,7 @@ use super::outlet::Unsent;
 use super::serve::Answered;
 use super::verdict::{Finished, Verdict};
 use super::{Turn, Worker};
-use crate::channel::message::{Drain, End, Message};
+use crate::channel::message::{Drain, End, MOST_BYTES, Message};
 use crate::os::clock;
 use crate::scoreboard::State;
 use crate::spool::Spool;
@@ -143,6 +143,10 @@ impl Worker<'_> {
             }
             Unsent::File { first, file, offset, length } => (first, Some(file), offset, length),
         };
+        if first.len() + rest.len() > MOST_BYTES {
+            // A head of such a size, in front of a file, that the client would not take.
+            return self.closed(app, id, End::Reset);
+        }
         let drain = Drain { then, first: &first, offset, length, rest };
         let file: Option<BorrowedFd<'_>> = file.as_ref().map(AsFd::as_fd);
         self.tell(app, &Message::Drain(id, drain), file)

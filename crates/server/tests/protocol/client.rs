@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use crate::server::{DEADLINE, Server};
 
@@ -10,11 +11,12 @@ pub(crate) struct Client {
     got: Vec<u8>,
 }
 
-/// An answer: status and body.
+/// An answer: status and body, and whether it says that the connection ends.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
+    pub(crate) close: bool,
 }
 
 impl Client {
@@ -68,18 +70,19 @@ impl Client {
     /// Reads one answer, whole.
     pub(crate) fn answer(&mut self) -> io::Result<Answer> {
         let status = self.line()?.split(' ').nth(1).unwrap().parse().unwrap();
-        let (mut length, mut chunked) = (0, false);
+        let (mut length, mut chunked, mut close) = (0, false, false);
         loop {
             let line = self.line()?.to_ascii_lowercase();
             match line.split_once(": ") {
                 None => break,
                 Some(("content-length", value)) => length = value.parse().unwrap(),
                 Some(("transfer-encoding", _)) => chunked = true,
+                Some(("connection", value)) => close = value == "close",
                 Some(_) => {}
             }
         }
         if !chunked {
-            return Ok(Answer { status, body: self.take(length)? });
+            return Ok(Answer { status, body: self.take(length)?, close });
         }
         let mut body = Vec::new();
         loop {
@@ -87,9 +90,14 @@ impl Client {
             body.extend(self.take(size)?);
             self.line()?;
             if size == 0 {
-                return Ok(Answer { status, body });
+                return Ok(Answer { status, body, close });
             }
         }
+    }
+
+    /// Breaks the connection off.
+    pub(crate) fn reset(self) {
+        rustix::net::sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO)).unwrap();
     }
 
     /// Whether the connection ends here, and how: in peace, or by a reset.

@@ -12,6 +12,7 @@
 )]
 
 mod client;
+mod crowd;
 mod orders;
 mod server;
 mod site;

@@ -56,6 +56,7 @@ pub(crate) fn all() -> Vec<Story> {
         all.push((name, Box::new(move || a_manager_killed_at(step))));
     }
     all.extend(crate::orders::all());
+    all.extend(crate::crowd::all());
     all.push(("recycled_workers_cost_nothing".to_owned(), Box::new(recycled_workers_cost_nothing)));
     all
 }

@@ -1,0 +1,135 @@
+//! When there are too many, or too few of something: connections, slots, descriptors, time.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
+
+use crate::client::{Client, request};
+use crate::server::{Server, until};
+use crate::stories::Story;
+
+pub(crate) fn all() -> Vec<Story> {
+    let told: [(&str, fn()); 6] = [
+        ("the_longest_idle_go_when_too_many_are_idle", too_many_idle),
+        ("idle_connections_make_room_for_new_ones", no_slot_is_free),
+        ("a_manager_that_was_behind_closes_nobody_who_has_spoken", behind),
+        ("a_busy_client_is_told_that_the_server_stops", a_busy_client_is_told),
+        ("a_job_that_no_descriptor_was_free_for_is_lent_again", no_descriptor_is_free),
+        ("a_request_whose_client_has_gone_is_not_run", gone),
+    ];
+    told.into_iter().map(|(name, story)| (name.to_owned(), Box::new(story) as _)).collect()
+}
+
+fn too_many_idle() {
+    let server =
+        Server::start(&["max_workers=2", "max_keepalive_connection=3", "keepalive_timeout=60"]);
+    let mut clients: Vec<Client> = (0..8).map(|_| server.connect()).collect();
+    for (n, client) in clients.iter_mut().enumerate() {
+        client.get(&format!("/n/{n}"));
+    }
+    let mut kept = clients.split_off(5);
+    for client in &mut clients {
+        client.end().unwrap();
+    }
+    for client in &mut kept {
+        client.get("/pid");
+    }
+    server.stop();
+}
+
+fn no_slot_is_free() {
+    let server = Server::start(&["max_workers=2", "max_connections=4"]);
+    let mut clients = Vec::new();
+    for n in 0..20 {
+        let mut client = server.connect();
+        client.get(&format!("/n/{n}"));
+        clients.push(client);
+    }
+    server.stop();
+}
+
+/// More clients than the manager hears of at once speak while it sleeps past their deadline.
+fn behind() {
+    let server = Server::start(&["max_workers=2", "header_timeout=1"]);
+    let mut clients: Vec<Client> = (0..400).map(|_| server.connect()).collect();
+    server.some_worker(); // the manager has accepted them all
+    kill_process(server.manager(), Signal::STOP).unwrap();
+    for (n, client) in clients.iter_mut().enumerate() {
+        client.send(&request(&format!("/n/{n}"))).unwrap();
+    }
+    let until_late = Instant::now() + Duration::from_millis(1_200);
+    until("their deadline has passed", || Instant::now() > until_late);
+    kill_process(server.manager(), Signal::CONT).unwrap();
+    for (n, client) in clients.iter_mut().enumerate() {
+        assert_eq!(client.answer().unwrap().body, format!("/n/{n}").as_bytes());
+    }
+    drop(clients);
+    server.stop();
+}
+
+/// Asks again and again until an answer says `Connection: close`. Returns how many were answered.
+fn ask_until_told(server: &Server) -> usize {
+    let mut client = server.connect();
+    for n in 1.. {
+        client.send(&request("/pid")).unwrap();
+        if client.answer().unwrap().close {
+            client.end().unwrap();
+            return n;
+        }
+        thread::park_timeout(Duration::from_millis(20)); // it thinks
+    }
+    0
+}
+
+fn a_busy_client_is_told() {
+    let server = Server::start(&["max_workers=2"]);
+    thread::scope(|scope| {
+        let clients: Vec<_> = (0..8).map(|_| scope.spawn(|| ask_until_told(&server))).collect();
+        let mut other = server.connect();
+        for n in 0..100 {
+            other.get(&format!("/n/{n}"));
+        }
+        drop(other);
+        server.signal(Signal::TERM);
+        for client in clients {
+            assert!(client.join().unwrap() > 1);
+        }
+    });
+    server.end();
+}
+
+fn limit_descriptors(of: Pid, soft: Option<u64>) {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    prlimit(Some(of), Resource::Nofile, Rlimit { current: soft, maximum }).unwrap();
+}
+
+fn no_descriptor_is_free() {
+    let server = Server::start(&["max_workers=1"]);
+    let worker = server.some_worker();
+    limit_descriptors(worker, Some(3));
+    let mut client = server.connect();
+    client.send(&request("/n/1")).unwrap();
+    server.wait_for("a job was lost on the way");
+    limit_descriptors(worker, Some(1024));
+    assert_eq!(client.answer().unwrap().body, b"/n/1");
+    server.assert_once();
+    server.stop();
+}
+
+fn gone() {
+    let server = Server::start(&["max_workers=1"]);
+    let mut busy = server.connect();
+    busy.send(&request("/spin/600")).unwrap();
+    until("it runs", || server.has_run("/spin/600"));
+    let mut gone = server.connect();
+    gone.send(&request("/n/gone")).unwrap();
+    let mut other = server.connect();
+    other.send("GET /n/other HTTP/1.1\r\n").unwrap();
+    gone.reset();
+    other.send("Host: a\r\n\r\n").unwrap();
+    assert_eq!(busy.answer().unwrap().body, b"done");
+    assert_eq!(other.answer().unwrap().body, b"/n/other");
+    assert!(!server.has_run("/n/gone"));
+    server.stop();
+}
