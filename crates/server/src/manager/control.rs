@@ -49,6 +49,10 @@ impl Manager<'_> {
     fn stop(&mut self) {
         info!("stopping");
         self.shared.flags().enter(Phase::Stopping);
+        // Whoever has connected already is served.
+        for number in (0..).take(self.listeners.len()) {
+            self.accept(number);
+        }
         self.stop_accepting();
         self.next_scan = self.now;
     }

@@ -18,6 +18,9 @@ use crate::channel::message::End;
 use crate::steps::step;
 use crate::table::{ConnId, Owner, next_job};
 
+/// When to try again after too many of the user's descriptors were on their way, in milliseconds.
+const AGAIN: u64 = 50;
+
 enum Sent {
     Yes,
     Full,
@@ -51,6 +54,9 @@ impl Manager<'_> {
 
     /// Sends what waits, as far as there is room.
     pub(super) fn lend_waiting(&mut self) {
+        if self.try_jobs.take_if(|at| *at <= self.now).is_some() {
+            self.jobs_full = false;
+        }
         while !self.jobs_full
             && let Some(id) = self.waiting.front().copied()
         {
@@ -98,9 +104,11 @@ impl Manager<'_> {
             error!("connection {id} was lent by a job that could not be sent");
             return Sent::Never;
         }
-        let full = error.kind() == io::ErrorKind::WouldBlock
-            || Errno::from_io_error(&error) == Some(Errno::TOOMANYREFS);
-        if full {
+        if error.kind() == io::ErrorKind::WouldBlock {
+            return Sent::Full;
+        }
+        if Errno::from_io_error(&error) == Some(Errno::TOOMANYREFS) {
+            self.try_jobs = Some(self.now + AGAIN);
             return Sent::Full;
         }
         error!("connection {id} cannot be lent: {error}");

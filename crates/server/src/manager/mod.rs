@@ -64,6 +64,8 @@ struct Manager<'a> {
     sent: VecDeque<ConnId>,
     /// The job socket is full.
     jobs_full: bool,
+    /// When to try it again all the same: the user's descriptors on the way may be others' jobs.
+    try_jobs: Option<u64>,
     /// What one read brings.
     scratch: Vec<u8>,
     /// What one message brings.
@@ -117,6 +119,7 @@ impl<'a> Manager<'a> {
             waiting: VecDeque::new(),
             sent: VecDeque::new(),
             jobs_full: false,
+            try_jobs: None,
             scratch: vec![0; READ],
             mail: vec![0; crate::channel::message::MOST],
             now: clock::now(),
@@ -174,7 +177,8 @@ impl<'a> Manager<'a> {
     fn next_look(&self) -> Option<u64> {
         let deadline = self.expire.next();
         let scan = self.stopping().then_some(self.next_scan);
-        [deadline, scan, self.accepting.until(), self.next_shed()].into_iter().flatten().min()
+        let others = [self.accepting.until(), self.next_shed(), self.try_jobs];
+        [deadline, scan].into_iter().chain(others).flatten().min()
     }
 
     fn stopping(&self) -> bool {

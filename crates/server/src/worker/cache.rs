@@ -95,6 +95,15 @@ impl Cache {
         }
     }
 
+    /// Ends all connections, because their manager is dead: a child that the application forked may
+    /// have copies of them, too.
+    pub(crate) fn shut_down(&self) {
+        for copy in self.copies.iter().flatten() {
+            // An error means that it is over already.
+            let _ = rustix::net::shutdown(&copy.fd, rustix::net::Shutdown::Both);
+        }
+    }
+
     /// Closes the older half of the copies, because this process can have no more descriptors.
     pub(crate) fn make_room(&mut self) {
         let enough = self.count / 2;

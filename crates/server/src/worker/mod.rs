@@ -102,16 +102,20 @@ pub fn run(birth: Birth<'_>, app: &mut dyn App) -> i32 {
     if let Err(why) = worker.announce(app) {
         return why;
     }
-    loop {
+    let status = loop {
         if let Some(status) = worker.must_leave(app) {
-            return status;
+            break status;
         }
         if let Turn::Leave(status) = worker.turn(app) {
             worker.state(State::Leaving);
             info!(status, "leaving");
-            return status;
+            break status;
         }
+    };
+    if worker.shared.flags().phase() == Phase::Over {
+        worker.cache.shut_down();
     }
+    status
 }
 
 impl<'a> Worker<'a> {

@@ -70,12 +70,13 @@ pub(crate) struct Outlet<'a> {
     begun: bool,
     gone: bool,
     lost: bool,
+    broken: bool,
 }
 
 impl<'a> Outlet<'a> {
     /// Nothing has been written yet.
     pub(crate) fn new(to: Addressee<'a>) -> Self {
-        Self { to, unsent: Unsent::Nothing, begun: false, gone: false, lost: false }
+        Self { to, unsent: Unsent::Nothing, begun: false, gone: false, lost: false, broken: false }
     }
 
     pub(crate) fn client(&self) -> BorrowedFd<'_> {
@@ -95,6 +96,11 @@ impl<'a> Outlet<'a> {
     /// Whether the row was taken away before the answer began.
     pub(crate) fn is_lost(&self) -> bool {
         self.lost
+    }
+
+    /// Whether bytes of the answer were dropped, so that it must not look whole.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken
     }
 
     pub(crate) fn into_unsent(self) -> Unsent {
@@ -179,7 +185,7 @@ impl<'a> Outlet<'a> {
     fn give_up(&mut self, error: &io::Error) {
         let dir = self.to.spool_dir.display();
         error!("cannot keep the rest of an answer in {dir} (spool-dir): {error}");
-        self.gone = true;
+        (self.gone, self.broken) = (true, true);
     }
 
     /// Sends a part of a regular file, and keeps what the socket does not take of it as a copy of

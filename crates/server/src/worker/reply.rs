@@ -358,6 +358,7 @@ impl<'a> Reply<'a> {
         };
         let verdict = match (self.outlet.is_lost(), self.outlet.has_gone(), keep) {
             (true, _, _) => Verdict::Lost,
+            _ if self.outlet.is_broken() => Verdict::Reset,
             (false, true, _) => Verdict::Gone,
             (false, false, None) => Verdict::Reset,
             (false, false, Some(true)) => Verdict::Keep,
