@@ -152,7 +152,8 @@ impl Manager<'_> {
             Ok(_) => self.end(id, End::Gone),
             Err(Errno::AGAIN | Errno::INTR) => {
                 debug!(connection = %id, "silent");
-                let quiet = row.last().saturating_add(QUIET) <= now;
+                // Nor may a newcomer wait for a slot that is only lingered in.
+                let quiet = row.last().saturating_add(QUIET) <= now || self.has_paused();
                 self.end(id, if quiet { End::Gone } else { End::Linger });
             }
             Err(_) => self.end(id, End::Gone),

@@ -37,7 +37,8 @@ impl Manager<'_> {
         (self.has_paused() || self.desks.count() > self.most_idle()).then_some(self.next_shed)
     }
 
-    fn has_paused(&self) -> bool {
+    /// Whether newcomers wait because slots or descriptors have run out.
+    pub(super) fn has_paused(&self) -> bool {
         matches!(self.accepting, Accepting::Paused(_))
     }
 

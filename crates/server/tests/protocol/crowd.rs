@@ -40,7 +40,7 @@ fn too_many_idle() {
 }
 
 fn no_slot_is_free() {
-    let server = Server::start(&["max_workers=2", "max_connections=4"]);
+    let server = Server::start(&["max_workers=2", "max_connections=4", "linger_timeout=60"]);
     let mut clients = Vec::new();
     for n in 0..20 {
         let mut client = server.connect();
