@@ -39,6 +39,8 @@ pub struct Options {
     pub drain_min_rate: Option<u64>,
     pub linger_timeout: Option<Duration>,
     pub graceful_timeout: Option<Duration>,
+    pub queue_timeout: Option<Duration>,
+    pub half_close: Option<HalfClose>,
     pub max_connections: Option<u32>,
     pub max_request_line: Option<u64>,
     pub max_header_size: Option<u64>,
@@ -48,6 +50,8 @@ pub struct Options {
     pub stream_buffer_size: Option<u64>,
     pub header_underscores: Option<Underscores>,
     pub spool_dir: Option<PathBuf>,
+    pub max_spool_size: Option<u64>,
+    pub max_drain_memory: Option<u64>,
     pub pid: Option<PathBuf>,
     pub access_log: Option<PathBuf>,
     pub error_log: Option<LogTo>,
@@ -82,6 +86,16 @@ pub enum LogTo {
     File(PathBuf),
     /// To the standard input of a shell command.
     Command(String),
+}
+
+/// What becomes of a client that has shut its writing half while its request waits for a worker.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum HalfClose {
+    /// It gets its whole answer.
+    #[default]
+    Serve,
+    /// It has gone: its request is not run.
+    Drop,
 }
 
 /// What becomes of fields with `_` in their name.

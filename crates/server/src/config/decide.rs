@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::asked::{LogTo, Options, Underscores};
+use super::asked::{HalfClose, LogTo, Options, Underscores};
 use super::error::OptionError;
 use super::listen::{Host, Inherited, Listen};
 
@@ -55,6 +55,10 @@ pub struct Config {
     pub linger_timeout: Duration,
     /// From TERM to KILL.
     pub graceful_timeout: Duration,
+    /// How long a complete request may wait for a worker before it is shed; `None`: for ever.
+    pub queue_timeout: Option<Duration>,
+    /// What becomes of a client that has shut its writing half while its request waits.
+    pub half_close: HalfClose,
     /// How many connections there may be, all together.
     pub max_connections: u32,
     /// Bytes of a request line.
@@ -73,6 +77,10 @@ pub struct Config {
     pub underscores: Underscores,
     /// Where files without a name are made.
     pub spool_dir: PathBuf,
+    /// Bytes that spooled bodies and answers may have on disk, all together; 0: no limit.
+    pub max_spool_size: u64,
+    /// Bytes that finished answers may have in memory, all together; beyond, they go to `spool_dir`.
+    pub max_drain_memory: u64,
     /// The file that holds the supervisor's process id.
     pub pid: Option<PathBuf>,
     /// The file that gets a line per request.
@@ -144,6 +152,8 @@ impl Config {
             body_min_rate: options.body_min_rate.unwrap_or(500),
             drain_min_rate: options.drain_min_rate.unwrap_or(500),
             linger_timeout: options.linger_timeout.unwrap_or(Duration::from_secs(2)),
+            queue_timeout: queue_timeout(options),
+            half_close: options.half_close.unwrap_or_default(),
             graceful_timeout: options.graceful_timeout.unwrap_or(Duration::from_secs(30)),
             max_connections,
             max_request_line: size(options.max_request_line, 16 << 10),
@@ -154,6 +164,8 @@ impl Config {
             stream_buffer_size: size(options.stream_buffer_size, 64 << 10),
             underscores: options.header_underscores.unwrap_or_default(),
             spool_dir: spool_dir(options, host),
+            max_spool_size: max_spool_size(options),
+            max_drain_memory: options.max_drain_memory.unwrap_or(256 << 20),
             pid: options.pid.clone(),
             access_log: options.access_log.clone(),
             error_log: options.error_log.clone(),
@@ -163,6 +175,18 @@ impl Config {
         };
         if errors.is_empty() { Ok(config) } else { Err(errors) }
     }
+}
+
+/// A queue without a limit is one of zero.
+fn queue_timeout(options: &Options) -> Option<Duration> {
+    let time = options.queue_timeout.unwrap_or(Duration::from_secs(60));
+    (!time.is_zero()).then_some(time)
+}
+
+/// Room for at least one body of the size that is let in.
+fn max_spool_size(options: &Options) -> u64 {
+    let body = options.max_body_size.unwrap_or(64 << 20);
+    options.max_spool_size.unwrap_or((4_u64 << 30).max(body))
 }
 
 fn size(asked: Option<u64>, default: usize) -> usize {

@@ -19,7 +19,7 @@ mod table;
 mod tests;
 mod value;
 
-pub use asked::{LogTo, Options, PerlOptions, Underscores};
+pub use asked::{HalfClose, LogTo, Options, PerlOptions, Underscores};
 pub use decide::{Config, HostFacts};
 pub use error::OptionError;
 pub use listen::{Host, Inherited, Listen};

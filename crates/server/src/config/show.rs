@@ -50,6 +50,8 @@ impl Config {
             ("stream-buffer-size", self.stream_buffer_size.to_string()),
             ("body-min-rate", self.body_min_rate.to_string()),
             ("drain-min-rate", self.drain_min_rate.to_string()),
+            ("max-spool-size", self.max_spool_size.to_string()),
+            ("max-drain-memory", self.max_drain_memory.to_string()),
         ]
     }
 
@@ -61,6 +63,7 @@ impl Config {
             ("header-timeout", time(self.header_timeout)),
             ("linger-timeout", time(self.linger_timeout)),
             ("graceful-timeout", time(self.graceful_timeout)),
+            ("queue-timeout", time(self.queue_timeout.unwrap_or_default())),
             ("spawn-interval", time(self.spawn_interval)),
             ("err-respawn-interval", time(self.err_respawn_interval)),
         ]
@@ -75,6 +78,7 @@ impl Config {
             Some(LogTo::Command(command)) => format!("| {command}"),
         };
         vec![
+            ("half-close", format!("{:?}", self.half_close).to_lowercase()),
             ("header-underscores", format!("{:?}", self.underscores).to_lowercase()),
             ("server-software", self.server_software.clone().unwrap_or_default()),
             ("spool-dir", self.spool_dir.display().to_string()),

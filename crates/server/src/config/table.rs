@@ -350,6 +350,26 @@ pub static TABLE: &[Opt] = &[
         ..PLAIN
     },
     Opt {
+        name: "queue-timeout",
+        unit: ANY_TIME,
+        default: "60",
+        help: "How long a complete request may wait for a worker: 503; 0: for ever",
+        more: "It is answered without being run, and its connection is kept. The age is that of its \
+               last byte.",
+        part: TIMES,
+        set: |options, value| options.queue_timeout = value.seconds(),
+        ..PLAIN
+    },
+    Opt {
+        name: "half-close",
+        unit: Unit::HalfClose,
+        default: "serve",
+        help: "Whether a client that has shut its writing half while it waits is served",
+        part: TIMES,
+        set: |options, value| options.half_close = value.half_close(),
+        ..PLAIN
+    },
+    Opt {
         name: "linger-timeout",
         unit: ANY_TIME,
         default: "2",
@@ -411,6 +431,24 @@ pub static TABLE: &[Opt] = &[
         help: "Bytes of a body held in memory; a longer one goes to a file in spool-dir",
         part: LIMITS,
         set: |options, value| options.body_buffer_size = value.size(),
+        ..PLAIN
+    },
+    Opt {
+        name: "max-spool-size",
+        unit: SIZE_OR_NONE,
+        default: "4g, or max-body-size if that is more",
+        help: "Bytes in spool-dir, of all requests and answers together: 507; 0: no limit",
+        part: LIMITS,
+        set: |options, value| options.max_spool_size = value.size(),
+        ..PLAIN
+    },
+    Opt {
+        name: "max-drain-memory",
+        unit: SIZE_OR_NONE,
+        default: "256m",
+        help: "Bytes of finished answers held in memory for slow clients; beyond, in spool-dir",
+        part: LIMITS,
+        set: |options, value| options.max_drain_memory = value.size(),
         ..PLAIN
     },
     Opt {
@@ -548,13 +586,9 @@ pub static TABLE: &[Opt] = &[
     Opt { short: Some('D'), ..not_yet("daemonize", Unit::Boolean, "Run in the background") },
     not_yet("request-timeout", ANY_TIME, "Seconds in the application: 504"),
     not_yet("cleanup-timeout", ANY_TIME, "Seconds for cleanup handlers"),
-    not_yet("queue-timeout", ANY_TIME, "Seconds that a request may wait for a worker: 503"),
     not_yet("max-worker-age", ANY_TIME, "Replace a worker after this time"),
     not_yet("max-worker-memory", SIZE_OR_NONE, "Replace a worker that has grown to this size"),
-    not_yet("max-spool-size", SIZE_OR_NONE, "Bytes in spool-dir, of all requests: 507"),
-    not_yet("max-drain-memory", SIZE_OR_NONE, "Bytes of finished answers in memory"),
     not_yet("defer-accept", ANY_TIME, "Let the kernel hold connections that say nothing"),
-    not_yet("half-close", Unit::Text("serve|drop"), "What becomes of a half-closed client"),
     not_yet("proctitle", Unit::Boolean, "Show role, slot, generation and state in ps"),
     not_yet("sendfile-root", Unit::Path, "Files that X-Sendfile may name"),
     not_yet("trusted-proxy", ANY_TEXT, "Peers whose X-Forwarded-For is believed"),

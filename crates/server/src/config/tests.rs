@@ -46,6 +46,7 @@ fn sample(unit: Unit) -> &'static str {
         Unit::Path => "/srv/there",
         Unit::Log => "| logger",
         Unit::Underscores => "reject",
+        Unit::HalfClose => "drop",
         Unit::Text(_) => "words",
         Unit::Code => "",
     }

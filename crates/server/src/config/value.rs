@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::asked::{LogTo, Underscores};
+use super::asked::{HalfClose, LogTo, Underscores};
 use super::error::OptionError;
 use super::listen::{self, BadListen, Host, Listen};
 
@@ -48,6 +48,8 @@ pub enum Unit {
     Log,
     /// What becomes of fields with `_`: drop, reject, allow.
     Underscores,
+    /// What becomes of a half-closed client.
+    HalfClose,
     /// Any text, of which this is an example's name in help.
     Text(&'static str),
     /// Code, from Perl only.
@@ -67,6 +69,7 @@ pub(super) enum Value {
     Path(PathBuf),
     Log(LogTo),
     Underscores(Underscores),
+    HalfClose(HalfClose),
     Text(String),
 }
 
@@ -92,6 +95,7 @@ kinds! {
     path Path PathBuf;
     log Log LogTo;
     underscores Underscores Underscores;
+    half_close HalfClose HalfClose;
     text Text String;
 }
 
@@ -150,6 +154,11 @@ impl Unit {
                 "allow" => Underscores::Allow,
                 _ => return None,
             })),
+            Self::HalfClose => Some(Value::HalfClose(match text {
+                "serve" => HalfClose::Serve,
+                "drop" => HalfClose::Drop,
+                _ => return None,
+            })),
             Self::Text(_) => (!text.contains('\0')).then(|| Value::Text(text.to_owned())),
             Self::Boolean | Self::Address | Self::Code => None,
         }
@@ -172,6 +181,7 @@ impl Unit {
             Self::Path => "a path".to_owned(),
             Self::Log => "a file, or | and a command".to_owned(),
             Self::Underscores => "one of drop, reject, allow".to_owned(),
+            Self::HalfClose => "serve or drop".to_owned(),
             Self::Text(_) => "a text".to_owned(),
             Self::Code => "code, from Perl only".to_owned(),
         }
@@ -190,6 +200,7 @@ impl Unit {
             Self::Path => "path",
             Self::Log => "file",
             Self::Underscores => "drop|reject|allow",
+            Self::HalfClose => "serve|drop",
             Self::Text(name) => name,
             Self::Code => "code",
         }

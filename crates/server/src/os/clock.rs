@@ -1,5 +1,7 @@
 //! The clocks. Only the loops ask them; below a loop time is an argument.
 
+use std::time::Duration;
+
 use rustix::time::{ClockId, clock_gettime};
 
 fn milliseconds(clock: ClockId) -> u64 {
@@ -11,6 +13,13 @@ fn milliseconds(clock: ClockId) -> u64 {
 /// Milliseconds of the monotonic clock, which is the same in all processes.
 pub fn now() -> u64 {
     milliseconds(ClockId::Monotonic)
+}
+
+/// Time since 1970, to compare with what the kernel has stamped.
+pub fn since_1970() -> Duration {
+    let now = clock_gettime(ClockId::Realtime);
+    let nanoseconds = u32::try_from(now.tv_nsec).unwrap_or(0);
+    Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), nanoseconds)
 }
 
 /// Seconds since 1970, for people and for `Date`. From the coarse clock: right to some

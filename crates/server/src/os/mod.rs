@@ -4,5 +4,6 @@ pub mod process;
 pub mod shared;
 pub mod signal;
 pub mod socket;
+pub mod stamp;
 pub mod user;
 pub mod wait;
