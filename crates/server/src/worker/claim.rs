@@ -138,9 +138,9 @@ impl Worker<'_> {
         let Some(client) = self.cache.get(id) else { return Turn::On };
         let mut input = std::mem::take(&mut self.input);
         let turn = match read::once(client, &mut input) {
-            Got::Bytes(n) => {
+            Got::Bytes(n, age) => {
                 step("read");
-                self.serve(app, id, row, input.get(..n).unwrap_or_default())
+                self.serve(app, id, row, input.get(..n).unwrap_or_default(), age)
             }
             Got::Nothing => self.watch(app, id, row),
             Got::End => self.closed(app, id, End::Gone),

@@ -5,16 +5,17 @@
 
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::retry_on_intr;
-use rustix::net::{RecvFlags, recv};
 
+use crate::config::HalfClose;
 use crate::http::Limits;
 use crate::http::chunked::Chunked;
 use crate::http::framing::Framing;
 use crate::http::head::{self, Head, Scan};
 use crate::http::refusal::Refusal;
+use crate::os::{clock, stamp};
 
 /// Bytes of one read.
 pub(crate) const MOST: usize = 64 * 1024;
@@ -22,8 +23,8 @@ pub(crate) const MOST: usize = 64 * 1024;
 /// What one read of a claimed connection brought.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Got {
-    /// So many bytes.
-    Bytes(usize),
+    /// So many bytes, and how long the last of them has been here, if the kernel says so.
+    Bytes(usize, Option<Duration>),
     /// Nothing yet: the event was stale.
     Nothing,
     /// The client has ended the connection.
@@ -32,18 +33,27 @@ pub(crate) enum Got {
 
 /// Reads once, without waiting.
 pub(crate) fn once(client: BorrowedFd<'_>, buffer: &mut [u8]) -> Got {
-    match retry_on_intr(|| recv(client, &mut *buffer, RecvFlags::DONTWAIT)) {
-        Ok((0, _)) => Got::End,
-        Ok((n, _)) => Got::Bytes(n),
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Got::Nothing,
-        Err(_) => Got::End,
+    loop {
+        return match stamp::receive(client, buffer) {
+            Ok((0, _)) => Got::End,
+            Ok((n, stamp)) => {
+                Got::Bytes(n, stamp.map(|then| clock::since_1970().saturating_sub(then)))
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Got::Nothing,
+            Err(_) => Got::End,
+        };
     }
 }
 
 /// Whether nobody is left to answer: the client has reset the connection or closed all of it.
-/// One that has only shut its writing half down is still there.
-pub(crate) fn has_gone(client: BorrowedFd<'_>) -> bool {
-    let mut one = [PollFd::from_borrowed_fd(client, PollFlags::empty())];
+/// One that has only shut its writing half down is still there, unless the operator says otherwise.
+pub(crate) fn has_gone(client: BorrowedFd<'_>, half_close: HalfClose) -> bool {
+    let events = match half_close {
+        HalfClose::Serve => PollFlags::empty(),
+        HalfClose::Drop => PollFlags::RDHUP,
+    };
+    let mut one = [PollFd::from_borrowed_fd(client, events)];
     poll(&mut one, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|changed| changed > 0)
 }
 

@@ -4,7 +4,7 @@
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use tracing::{debug, error};
+use tracing::{debug, error, warn};
 
 use super::app::{After, App, Body, Outcome, Request};
 use super::outlet::{Addressee, Outlet};
@@ -49,8 +49,8 @@ impl Worker<'_> {
         file: Option<BorrowedFd<'_>>,
     ) -> Turn {
         let now = clock::now();
-        if now > job.complete && self.cache.get(job.id).is_some_and(read::has_gone) {
-            // It went while its request waited: the application need not run for nobody.
+        let queue_time = Duration::from_millis(now.saturating_sub(job.complete));
+        if self.waited_in_vain(job.id, queue_time) {
             return self.closed(app, job.id, End::Gone);
         }
         let parsed = head::read(job.head, &self.site.limits, &mut Scan::default());
@@ -69,18 +69,35 @@ impl Worker<'_> {
             head: &head,
             body: file.map_or(Body::Memory(job.body), Body::File),
             content_length: length,
-            queue_time: Some(Duration::from_millis(now.saturating_sub(job.complete))),
+            queue_time: Some(queue_time),
         };
         let answered = self.answer(app, &ripe, now);
         match self.release(app, job.id, row, answered, job.rest, 1) {
             Ok(turn) => turn,
-            Err(served) => self.serve_on(app, job.id, row, job.rest, served),
+            Err(served) => self.serve_on(app, job.id, row, job.rest, served, None),
         }
     }
 
-    /// Serves the requests in `bytes`, which have just been read.
-    pub(super) fn serve(&mut self, app: &mut dyn App, id: ConnId, row: &Row, bytes: &[u8]) -> Turn {
-        self.serve_on(app, id, row, bytes, 0)
+    /// Serves the requests in `bytes`, which have just been read, and are of this age.
+    pub(super) fn serve(
+        &mut self,
+        app: &mut dyn App,
+        id: ConnId,
+        row: &Row,
+        bytes: &[u8],
+        age: Option<Duration>,
+    ) -> Turn {
+        if age.is_some_and(|age| self.waited_in_vain(id, age)) {
+            return self.closed(app, id, End::Gone);
+        }
+        self.serve_on(app, id, row, bytes, 0, age)
+    }
+
+    /// Whether a client went while its request waited: the application need not run for nobody.
+    fn waited_in_vain(&self, id: ConnId, queue_time: Duration) -> bool {
+        let half_close = self.site.config.half_close;
+        queue_time >= NOTICEABLE
+            && self.cache.get(id).is_some_and(|client| read::has_gone(client, half_close))
     }
 
     /// The same, after `served` requests of this connection in a row.
@@ -91,6 +108,7 @@ impl Worker<'_> {
         row: &Row,
         mut bytes: &[u8],
         mut served: u32,
+        mut queue_time: Option<Duration>,
     ) -> Turn {
         let mut decoded = std::mem::take(&mut self.decoded);
         let turn = loop {
@@ -110,7 +128,7 @@ impl Worker<'_> {
                 head: &complete.head,
                 body: Body::Memory(body),
                 content_length: announced.then(|| u64::try_from(body.len()).unwrap_or(u64::MAX)),
-                queue_time: None,
+                queue_time: queue_time.take(),
             };
             let answered = self.answer(app, &ripe, clock::now());
             let used = complete.used;
@@ -152,7 +170,10 @@ impl Worker<'_> {
                     client: to.client,
                     queue_time: ripe.queue_time,
                 };
-                let outcome = call(app, &request, &mut reply);
+                let outcome = match (config.queue_timeout, ripe.queue_time) {
+                    (Some(most), Some(waited)) if waited > most => shed(&mut reply, waited),
+                    _ => call(app, &request, &mut reply),
+                };
                 step("reply");
                 (outcome, reply.finish())
             }
@@ -205,6 +226,23 @@ impl Worker<'_> {
             (_, After::Stay) => Turn::On,
         }
     }
+}
+
+/// A wait from which on it is worth a system call to see whether the client is still there.
+const NOTICEABLE: Duration = Duration::from_millis(1);
+
+/// A request that has waited too long for a worker is answered and not run. Its connection is kept.
+fn shed(reply: &mut Reply<'_>, waited: Duration) -> Outcome {
+    warn!(seconds = waited.as_secs_f64(), "503: waited longer than queue-timeout");
+    let fields = [
+        Field { name: b"Content-Type", value: b"text/plain" },
+        Field { name: b"Retry-After", value: b"1" },
+    ];
+    let body = b"503 Service Unavailable: no worker was free in time (queue-timeout)\n";
+    if let Err(error) = reply.whole(503, &fields, &[body]) {
+        error!("cannot answer 503: {error}");
+    }
+    Outcome::Done
 }
 
 /// The application's turn. `OPTIONS *` is about the server, not about it.
