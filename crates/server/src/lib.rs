@@ -2,6 +2,7 @@
 pub mod channel;
 pub mod config;
 pub mod http;
+mod ledger;
 mod limits;
 pub mod listener;
 pub mod log;

@@ -5,8 +5,8 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use rustix::event::{EventfdFlags, eventfd};
 
@@ -22,12 +22,20 @@ const JOB_ROOM: usize = 4 << 20;
 /// Numbers that all processes look at.
 #[derive(Debug)]
 pub struct Flags {
+    spooled_in_memory: AtomicU64,
+    spooled_on_disk: AtomicU64,
     jobs: AtomicU32,
     phase: AtomicU32,
     reopen: AtomicU32,
 }
 
-zeroable!(Flags { jobs: AtomicU32, phase: AtomicU32, reopen: AtomicU32 });
+zeroable!(Flags {
+    spooled_in_memory: AtomicU64,
+    spooled_on_disk: AtomicU64,
+    jobs: AtomicU32,
+    phase: AtomicU32,
+    reopen: AtomicU32,
+});
 
 /// What a generation is about to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,6 +68,17 @@ impl Flags {
     /// Whether jobs wait.
     pub fn jobs_wait(&self) -> bool {
         self.jobs.load(Acquire) > 0
+    }
+
+    /// Says how many bytes the manager holds in spools, in memory and on disk. The manager only.
+    pub fn set_spooled(&self, memory: u64, disk: u64) {
+        self.spooled_in_memory.store(memory, Release);
+        self.spooled_on_disk.store(disk, Release);
+    }
+
+    /// How many bytes the manager holds in spools, in memory and on disk.
+    pub fn spooled(&self) -> (u64, u64) {
+        (self.spooled_in_memory.load(Acquire), self.spooled_on_disk.load(Acquire))
     }
 
     /// What the generation is about to do.

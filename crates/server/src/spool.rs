@@ -51,12 +51,38 @@ pub fn in_memory() -> io::Result<File> {
     Ok(rustix::fs::memfd_create("monoceros", MemfdFlags::CLOEXEC)?.into())
 }
 
+/// Where a spooled answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Nowhere of ours: it is a file of the application's.
+    Elsewhere,
+    /// In memory.
+    Memory,
+    /// In the spool directory.
+    Disk,
+}
+
+/// How much may be added, of all that is spooled.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    /// Bytes in memory.
+    pub memory: u64,
+    /// Bytes on disk.
+    pub disk: u64,
+}
+
+impl Room {
+    /// For those who are alone: no limit.
+    pub const ALL: Self = Self { memory: u64::MAX, disk: u64::MAX };
+}
+
 /// A file that grows: in memory at first, on disk beyond [`MOST_IN_MEMORY`].
 #[derive(Debug)]
 pub struct Spool {
     file: File,
     len: u64,
-    memory: bool,
+    place: Place,
+    room: Room,
 }
 
 impl Spool {
@@ -64,11 +90,21 @@ impl Spool {
     ///
     /// # Errors
     ///
-    /// As [`on_disk`] and [`in_memory`].
-    pub fn new(dir: &Path, expected: u64) -> io::Result<Self> {
-        let memory = expected <= MOST_IN_MEMORY;
-        let file = if memory { in_memory()? } else { on_disk(dir)? };
-        Ok(Self { file, len: 0, memory })
+    /// As [`on_disk`] and [`in_memory`]; `QuotaExceeded` if there is no room for it anywhere.
+    pub fn new(dir: &Path, expected: u64, room: Room) -> io::Result<Self> {
+        let (file, place) = if expected <= MOST_IN_MEMORY.min(room.memory) {
+            (in_memory()?, Place::Memory)
+        } else if expected <= room.disk {
+            (on_disk(dir)?, Place::Disk)
+        } else {
+            return Err(io::ErrorKind::QuotaExceeded.into());
+        };
+        Ok(Self { file, len: 0, place, room })
+    }
+
+    /// Where it is.
+    pub fn place(&self) -> Place {
+        self.place
     }
 
     /// Bytes in it.
@@ -88,8 +124,12 @@ impl Spool {
     /// The disk is full, or broken.
     pub fn push(&mut self, dir: &Path, bytes: &[u8]) -> io::Result<()> {
         let len = u64::try_from(bytes.len()).map_err(io::Error::other)?;
-        if self.memory && self.len + len > MOST_IN_MEMORY {
+        let after = self.len + len;
+        if self.place == Place::Memory && after > MOST_IN_MEMORY.min(self.room.memory) {
             self.move_to_disk(dir)?;
+        }
+        if self.place == Place::Disk && after > self.room.disk {
+            return Err(io::ErrorKind::QuotaExceeded.into());
         }
         self.file.write_all(bytes)?;
         self.len += len;
@@ -104,7 +144,7 @@ impl Spool {
             disk.write_all(buffer.get(..n).unwrap_or_default())?;
             at += u64::try_from(n).map_err(io::Error::other)?;
         }
-        (self.file, self.memory) = (disk, false);
+        (self.file, self.place) = (disk, Place::Disk);
         Ok(())
     }
 
@@ -126,7 +166,7 @@ mod tests {
     #[test]
     fn a_spool_keeps_its_bytes_when_it_outgrows_memory() {
         let dir = std::env::temp_dir();
-        let mut spool = Spool::new(&dir, 10).unwrap();
+        let mut spool = Spool::new(&dir, 10, Room::ALL).unwrap();
         let mut all = Vec::new();
         for n in 0..40_u8 {
             let piece = vec![n; 50_000];
@@ -137,6 +177,20 @@ mod tests {
         let mut back = vec![0; all.len()];
         spool.into_file().read_exact_at(&mut back, 0).unwrap();
         assert!(back == all);
+    }
+
+    #[test]
+    fn what_has_no_room_in_memory_is_on_disk_and_beyond_that_an_error() {
+        let dir = std::env::temp_dir();
+        let room = Room { memory: 10, disk: 20 };
+        let mut spool = Spool::new(&dir, 10, room).unwrap();
+        spool.push(&dir, &[1; 10]).unwrap();
+        assert_eq!(spool.place(), Place::Memory);
+        spool.push(&dir, &[2; 10]).unwrap();
+        assert_eq!((spool.place(), spool.len()), (Place::Disk, 20));
+        let kind = |result: io::Result<()>| result.unwrap_err().kind();
+        assert_eq!(kind(spool.push(&dir, &[3])), io::ErrorKind::QuotaExceeded);
+        assert_eq!(kind(Spool::new(&dir, 21, room).map(drop)), io::ErrorKind::QuotaExceeded);
     }
 
     #[test]

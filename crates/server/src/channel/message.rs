@@ -9,6 +9,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use super::socket;
 use super::wire::{Reader, Writer};
+use crate::spool::Place;
 use crate::table::ConnId;
 
 /// The most bytes behind a message's header: a request that is not complete, or what was pipelined.
@@ -48,6 +49,8 @@ pub enum Message<'a> {
 /// What is left of a finished answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drain<'a> {
+    /// Where the file is, for the account of what is spooled.
+    pub place: Place,
     /// What follows when it is drained; `None` keeps the connection.
     pub then: Option<End>,
     /// Bytes to be sent before those of the file.
@@ -76,8 +79,26 @@ fn end_to_code(end: Option<End>) -> u32 {
     }
 }
 
+/// The code's next four bits: where a drain's file is.
+fn place_to_code(place: Place) -> u32 {
+    match place {
+        Place::Elsewhere => 0,
+        Place::Memory => 1 << 4,
+        Place::Disk => 2 << 4,
+    }
+}
+
+fn place_from_code(code: u32) -> Option<Place> {
+    match code >> 4 {
+        0 => Some(Place::Elsewhere),
+        1 => Some(Place::Memory),
+        2 => Some(Place::Disk),
+        _ => None,
+    }
+}
+
 fn end_from_code(code: u32) -> Option<Option<End>> {
-    match code {
+    match code & 15 {
         0 => Some(None),
         1 => Some(Some(End::Linger)),
         2 => Some(Some(End::Gone)),
@@ -95,6 +116,10 @@ impl<'a> Message<'a> {
     /// is dead.
     pub fn send(&self, socket: BorrowedFd<'_>, file: Option<BorrowedFd<'_>>) -> io::Result<()> {
         let nothing: &[u8] = &[];
+        let place = match self {
+            Self::Drain(_, drain) => place_to_code(drain.place),
+            _ => 0,
+        };
         let (kind, id, end, at, first, rest) = match *self {
             Self::Ready => (READY, NOBODY, None, (0, 0), nothing, nothing),
             Self::Fetch(id) => (FETCH, id, None, (0, 0), nothing, nothing),
@@ -104,7 +129,7 @@ impl<'a> Message<'a> {
         };
         let header = Writer::<HEADER>::new()
             .u32(kind)
-            .u32(end_to_code(end))
+            .u32(end_to_code(end) | place)
             .u32(id.slot)
             .u32(id.serial)
             .u64(at.0)
@@ -129,7 +154,8 @@ impl<'a> Message<'a> {
     /// Reads one. `None` if it is none of ours.
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
         let mut reader = Reader(bytes);
-        let (kind, end) = (reader.u32()?, end_from_code(reader.u32()?)?);
+        let (kind, code) = (reader.u32()?, reader.u32()?);
+        let (end, place) = (end_from_code(code)?, place_from_code(code)?);
         let id = ConnId { slot: reader.u32()?, serial: reader.u32()? };
         let (offset, length, first) = (reader.u64()?, reader.u64()?, reader.u64()?);
         let first = reader.bytes(u32::try_from(first).ok()?)?;
@@ -138,7 +164,10 @@ impl<'a> Message<'a> {
             READY => Some(Self::Ready),
             FETCH => Some(Self::Fetch(id)),
             PARTIAL => Some(Self::Partial(id, rest)),
-            DRAIN => Some(Self::Drain(id, Drain { then: end, first, offset, length, rest })),
+            DRAIN => {
+                let drain = Drain { place, then: end, first, offset, length, rest };
+                Some(Self::Drain(id, drain))
+            }
             CLOSED => Some(Self::Closed(id, end?)),
             _ => None,
         }
@@ -189,13 +218,16 @@ mod tests {
 
     #[test]
     fn every_message_is_read_as_it_was_written() {
-        let drain = Drain { then: None, first: b"ab", offset: 1 << 40, length: 5, rest: b"GET" };
+        let place = Place::Disk;
+        let drain =
+            Drain { place, then: None, first: b"ab", offset: 1 << 40, length: 5, rest: b"GET" };
         let all = [
             Message::Ready,
             Message::Fetch(ID),
             Message::Partial(ID, &[1; MOST_BYTES]),
             Message::Drain(ID, drain),
-            Message::Drain(ID, Drain { then: Some(End::Linger), ..drain }),
+            Message::Drain(ID, Drain { then: Some(End::Linger), place: Place::Memory, ..drain }),
+            Message::Drain(ID, Drain { place: Place::Elsewhere, ..drain }),
             Message::Closed(ID, End::Linger),
             Message::Closed(ID, End::Gone),
             Message::Closed(ID, End::Reset),

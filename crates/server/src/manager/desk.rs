@@ -9,6 +9,7 @@ use std::os::fd::OwnedFd;
 use super::expire::{Deadline, Window};
 use super::read::Reading;
 use crate::channel::message::End;
+use crate::ledger::Share;
 use crate::table::{ConnId, JobNumber};
 
 /// One slot's connection.
@@ -45,15 +46,22 @@ pub(super) struct Waiting {
     pub(super) complete: u64,
     pub(super) head: Vec<u8>,
     pub(super) body: Vec<u8>,
-    pub(super) file: Option<File>,
+    pub(super) file: Option<Kept>,
     pub(super) rest: Vec<u8>,
+}
+
+/// A file, and its share of what is spooled.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) file: File,
+    pub(super) share: Share,
 }
 
 /// The rest of an answer.
 #[derive(Debug)]
 pub(super) struct Draining {
     pub(super) first: Vec<u8>,
-    pub(super) file: Option<File>,
+    pub(super) file: Option<Kept>,
     pub(super) offset: u64,
     pub(super) end: u64,
     pub(super) then: Option<End>,

@@ -11,7 +11,7 @@ use rustix::net::{SendFlags, send};
 use tracing::{debug, warn};
 
 use super::Manager;
-use super::desk::{Draining, Stage};
+use super::desk::{Draining, Kept, Stage};
 use super::poll::Interest;
 use super::read::Reading;
 use crate::channel::message::End;
@@ -54,7 +54,7 @@ impl Draining {
                 Err(_) => return Progress::Broken,
             }
         }
-        let Some(file) = &self.file else { return Progress::Done };
+        let Some(Kept { file, .. }) = &self.file else { return Progress::Done };
         while self.offset < self.end {
             if sent >= AT_ONCE {
                 return Progress::Full;

@@ -91,7 +91,7 @@ impl Manager<'_> {
             complete: waiting.complete,
             head: &waiting.head,
             body: &waiting.body,
-            file: waiting.file.as_ref().map(AsFd::as_fd),
+            file: waiting.file.as_ref().map(|kept| kept.file.as_fd()),
             rest: &waiting.rest,
         };
         shared.flags().job_sent();

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use tracing::{debug, error};
 
 use super::Manager;
-use super::desk::{Draining, Stage};
+use super::desk::{Draining, Kept, Stage};
 use super::expire::Window;
 use super::read::Reading;
 use crate::channel::control::Report;
@@ -130,6 +130,11 @@ impl Manager<'_> {
     }
 
     fn begin_drain(&mut self, id: ConnId, drain: &Drain<'_>, file: Option<File>) {
+        let file = file.map(|file| {
+            let mut share = self.ledger.share(drain.place);
+            share.add(drain.length, 0);
+            Kept { file, share }
+        });
         let draining = Draining {
             first: drain.first.to_vec(),
             file,

@@ -33,6 +33,7 @@ use self::expire::Expire;
 use self::poll::{Event, Poll};
 use crate::config::{Config, exit};
 use crate::http::{Limits, date};
+use crate::ledger::Ledger;
 use crate::limits::limits;
 use crate::listener::Listener;
 use crate::log::Follower;
@@ -70,6 +71,8 @@ struct Manager<'a> {
     scratch: Vec<u8>,
     /// What one message brings.
     mail: Vec<u8>,
+    /// How much is spooled.
+    ledger: Ledger,
     /// Milliseconds of the monotonic clock, as of this turn of the loop.
     now: u64,
     next_scan: u64,
@@ -122,6 +125,7 @@ impl<'a> Manager<'a> {
             try_jobs: None,
             scratch: vec![0; READ],
             mail: vec![0; crate::channel::message::MOST],
+            ledger: Ledger::default(),
             now: clock::now(),
             next_scan: 0,
             next_shed: 0,
@@ -148,6 +152,7 @@ impl<'a> Manager<'a> {
                 }
             }
             self.expire_due();
+            self.ledger.publish(self.shared.flags());
             self.lend_waiting();
             self.forget_taken();
             self.shed_idle();

@@ -10,14 +10,15 @@
 use std::io;
 use std::path::Path;
 
-use super::desk::Waiting;
+use super::desk::{Kept, Waiting};
 use super::expire::Window;
 use crate::http::Limits;
 use crate::http::chunked::Chunked;
 use crate::http::framing::Framing;
 use crate::http::head::{self, Scan};
 use crate::http::refusal::Refusal;
-use crate::spool;
+use crate::ledger::Ledger;
+use crate::spool::{self, Place};
 
 /// The beginning of a request.
 #[derive(Debug, Default)]
@@ -36,7 +37,7 @@ struct Incoming {
     head: Vec<u8>,
     due: Due,
     memory: Vec<u8>,
-    file: Option<std::fs::File>,
+    file: Option<Kept>,
     window: Window,
 }
 
@@ -67,6 +68,8 @@ pub(super) struct Rules<'a> {
     pub(super) limits: &'a Limits,
     pub(super) body_buffer_size: usize,
     pub(super) spool_dir: &'a Path,
+    pub(super) max_spool_size: u64,
+    pub(super) ledger: &'a Ledger,
 }
 
 impl Reading {
@@ -171,9 +174,14 @@ impl Incoming {
     fn spool(&mut self, rules: &Rules<'_>) -> io::Result<()> {
         use std::io::Write;
         if self.file.is_none() && self.memory.len() > rules.body_buffer_size {
-            self.file = Some(spool::on_disk(rules.spool_dir)?);
+            let file = spool::on_disk(rules.spool_dir)?;
+            self.file = Some(Kept { file, share: rules.ledger.share(Place::Disk) });
         }
-        if let Some(file) = &mut self.file {
+        if let Some(Kept { file, share }) = &mut self.file {
+            let more = u64::try_from(self.memory.len()).map_err(io::Error::other)?;
+            if !share.add(more, rules.max_spool_size) {
+                return Err(io::ErrorKind::QuotaExceeded.into());
+            }
             file.write_all(&self.memory)?;
             self.memory.clear();
         }
@@ -189,7 +197,7 @@ enum Failed {
 fn cannot_spool(error: &io::Error) -> Refusal {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            Refusal::new(507, "no room for the body (spool-dir)")
+            Refusal::new(507, "no room for the body (spool-dir, max-spool-size)")
         }
         _ => Refusal::new(500, "the body cannot be stored (spool-dir)"),
     }
@@ -201,7 +209,14 @@ mod tests {
 
     fn read(pieces: &[&[u8]]) -> (Reading, Vec<Step>) {
         let (limits, dir) = (Limits::default(), std::env::temp_dir());
-        let rules = Rules { limits: &limits, body_buffer_size: 10, spool_dir: &dir };
+        let ledger = Ledger::default();
+        let rules = Rules {
+            limits: &limits,
+            body_buffer_size: 10,
+            spool_dir: &dir,
+            max_spool_size: 20,
+            ledger: &ledger,
+        };
         let mut reading = Reading::default();
         let steps = pieces
             .iter()
@@ -236,10 +251,18 @@ mod tests {
         ]);
         let Some(Step::Complete(job)) = steps.pop() else { panic!("{steps:?}") };
         assert!(job.body.is_empty() && job.rest.is_empty());
-        let file = job.file.unwrap();
+        let file = job.file.unwrap().file;
         let mut bytes = vec![0; usize::try_from(file.metadata().unwrap().len()).unwrap()];
         file.read_exact_at(&mut bytes, 0).unwrap();
         assert_eq!(bytes, b"12345678abcdefgh!");
+    }
+
+    #[test]
+    fn a_body_for_which_there_is_no_room_is_507_and_never_short() {
+        let head = b"POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 21\r\n\r\n";
+        let (_, mut steps) = read(&[head, &[b'x'; 20], b"y"]);
+        let Some(Step::Fail(refusal, _)) = steps.pop() else { panic!("{steps:?}") };
+        assert_eq!(refusal.status, 507);
     }
 
     #[test]

@@ -69,6 +69,8 @@ impl Manager<'_> {
             limits: &self.limits,
             body_buffer_size: self.config.body_buffer_size,
             spool_dir: &self.config.spool_dir,
+            max_spool_size: self.config.max_spool_size,
+            ledger: &self.ledger,
         };
         let now = self.now;
         let Some(connection) = self.desks.get(id) else { return };

@@ -10,6 +10,7 @@ pub mod app;
 mod cache;
 mod claim;
 mod fetch;
+mod last_resort;
 mod outlet;
 pub mod plain;
 mod read;

@@ -14,9 +14,12 @@ use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 use tracing::{error, warn};
 
 use super::reply::Pace;
-use crate::spool::Spool;
+use crate::spool::{Room, Spool};
 use crate::steps::step;
 use crate::table::{ConnId, Owner, Row, WorkerId};
+
+/// The most bytes of a finished answer that a worker keeps when they cannot be spooled.
+const MOST_IN_MEMORY: usize = 64 << 20;
 
 /// What the socket has not taken yet.
 #[derive(Debug)]
@@ -60,6 +63,8 @@ pub(crate) struct Addressee<'a> {
     pub(crate) spool_dir: &'a Path,
     /// Bytes that a live answer may be ahead of its client.
     pub(crate) high_water: usize,
+    /// How much may be spooled.
+    pub(crate) room: Room,
 }
 
 /// The way out of one answer.
@@ -158,34 +163,36 @@ impl<'a> Outlet<'a> {
         if bytes.is_empty() || self.gone {
             return;
         }
+        let expected = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         if let (Pace::Finished, Unsent::Nothing) = (pace, &self.unsent) {
-            match Spool::new(self.to.spool_dir, u64::try_from(bytes.len()).unwrap_or(u64::MAX)) {
-                Ok(spool) => self.unsent = Unsent::Spooled(spool),
-                Err(error) => return self.give_up(&error),
-            }
+            self.unsent = match Spool::new(self.to.spool_dir, expected, self.to.room) {
+                Ok(spool) => Unsent::Spooled(spool),
+                Err(error) => self.in_memory_after_all(&error, Vec::new()),
+            };
         }
-        let kept = match &mut self.unsent {
-            Unsent::Spooled(spool) => spool.push(self.to.spool_dir, bytes),
-            Unsent::Memory(memory) => {
-                memory.extend_from_slice(bytes);
-                Ok(())
+        match &mut self.unsent {
+            Unsent::Spooled(spool) => {
+                if let Err(error) = spool.push(self.to.spool_dir, bytes) {
+                    let before = read_back(spool).unwrap_or_default();
+                    self.unsent = self.in_memory_after_all(&error, before);
+                    self.keep(bytes, pace);
+                }
             }
-            Unsent::Nothing => {
-                self.unsent = Unsent::Memory(bytes.to_vec());
-                Ok(())
+            Unsent::Memory(memory) if memory.len() > MOST_IN_MEMORY => {
+                error!("the rest of an answer cannot be spooled and is too large for memory");
+                self.gone = true;
             }
-            Unsent::File { .. } => Err(io::ErrorKind::InvalidInput.into()),
-        };
-        if let Err(error) = kept {
-            self.give_up(&error);
+            Unsent::Memory(memory) => memory.extend_from_slice(bytes),
+            Unsent::Nothing => self.unsent = Unsent::Memory(bytes.to_vec()),
+            Unsent::File { .. } => self.gone = true, // a file is the last thing of an answer
         }
     }
 
-    /// The rest of an answer can be kept nowhere: the client cannot have it.
-    fn give_up(&mut self, error: &io::Error) {
+    /// Nothing can be spooled: this worker will have to write the rest itself.
+    fn in_memory_after_all(&self, error: &io::Error, before: Vec<u8>) -> Unsent {
         let dir = self.to.spool_dir.display();
-        error!("cannot keep the rest of an answer in {dir} (spool-dir): {error}");
-        (self.gone, self.broken) = (true, true);
+        error!("cannot keep the rest of an answer in {dir} (spool-dir, max-spool-size): {error}");
+        Unsent::Memory(before)
     }
 
     /// Sends a part of a regular file, and keeps what the socket does not take of it as a copy of

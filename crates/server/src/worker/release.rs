@@ -4,17 +4,21 @@
 //! world, so that whoever is given the event does not find the row still Lent. Everything else is a
 //! message, and the message gives the connection away.
 
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
 
 use super::app::{App, Outcome};
+use super::last_resort::Written;
 use super::outlet::Unsent;
 use super::serve::Answered;
 use super::verdict::{Finished, Verdict};
 use super::{Turn, Worker};
 use crate::channel::message::{Drain, End, MOST_BYTES, Message};
+use crate::ledger;
 use crate::os::clock;
 use crate::scoreboard::State;
-use crate::spool::Spool;
+use crate::spool::{Place, Room, Spool};
 use crate::steps::step;
 use crate::table::{ConnId, Owner, Row};
 
@@ -124,32 +128,44 @@ impl Worker<'_> {
         rest: &[u8],
     ) -> Turn {
         let dir = &self.site.config.spool_dir;
-        let (first, file, offset, length) = match unsent {
-            Unsent::Nothing => (Vec::new(), None, 0, 0),
-            Unsent::Memory(bytes) => {
-                let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-                let mut spool = match Spool::new(dir, length) {
-                    Ok(spool) => spool,
-                    Err(_) => return self.closed(app, id, End::Reset),
-                };
-                if spool.push(dir, &bytes).is_err() {
-                    return self.closed(app, id, End::Reset);
+        let room = ledger::room(self.site.config, self.shared.flags());
+        let (first, file, offset, length, place) = match unsent {
+            Unsent::Nothing => (Vec::new(), None, 0, 0, Place::Elsewhere),
+            Unsent::Memory(bytes) => match spool(dir, &bytes, room) {
+                Ok(spool) => {
+                    let (length, place) = (spool.len(), spool.place());
+                    (Vec::new(), Some(spool.into_file()), 0, length, place)
                 }
-                (Vec::new(), Some(spool.into_file()), 0, length)
-            }
+                Err(_) => {
+                    return match self.write_out(app, id, &bytes) {
+                        Written::Over(turn) => turn,
+                        Written::Whole => self.give_away(app, id, then, rest),
+                    };
+                }
+            },
             Unsent::Spooled(spool) => {
-                let length = spool.len();
-                (Vec::new(), Some(spool.into_file()), 0, length)
+                let (length, place) = (spool.len(), spool.place());
+                (Vec::new(), Some(spool.into_file()), 0, length, place)
             }
-            Unsent::File { first, file, offset, length } => (first, Some(file), offset, length),
+            Unsent::File { first, file, offset, length } => {
+                (first, Some(file), offset, length, Place::Elsewhere)
+            }
         };
         if first.len() + rest.len() > MOST_BYTES {
             // A head of such a size, in front of a file, that the client would not take.
             return self.closed(app, id, End::Reset);
         }
-        let drain = Drain { then, first: &first, offset, length, rest };
+        let drain = Drain { place, then, first: &first, offset, length, rest };
         let file: Option<BorrowedFd<'_>> = file.as_ref().map(AsFd::as_fd);
         self.tell(app, &Message::Drain(id, drain), file)
+    }
+
+    /// The answer is with the client after all: the manager has what follows.
+    fn give_away(&mut self, app: &mut dyn App, id: ConnId, then: Option<End>, rest: &[u8]) -> Turn {
+        match then {
+            Some(end) => self.closed(app, id, end),
+            None => self.tell(app, &Message::Partial(id, rest), None),
+        }
     }
 
     /// Ends the connection: the manager shuts it down, lingers, and closes it.
@@ -157,4 +173,11 @@ impl Worker<'_> {
         self.cache.forget(id);
         self.tell(app, &Message::Closed(id, end), None)
     }
+}
+
+/// Puts bytes into a spool of their own.
+fn spool(dir: &Path, bytes: &[u8], room: Room) -> io::Result<Spool> {
+    let mut spool = Spool::new(dir, u64::try_from(bytes.len()).unwrap_or(u64::MAX), room)?;
+    spool.push(dir, bytes)?;
+    Ok(spool)
 }

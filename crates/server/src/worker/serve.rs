@@ -18,6 +18,7 @@ use crate::http::framing::Framing;
 use crate::http::head::{self, Field, Head, Scan};
 use crate::http::persist::Asked;
 use crate::http::refusal::Refusal;
+use crate::ledger;
 use crate::os::clock;
 use crate::scoreboard::State;
 use crate::steps::step;
@@ -195,6 +196,7 @@ impl Worker<'_> {
             worker: self.me,
             spool_dir: &self.site.config.spool_dir,
             high_water: self.site.config.stream_buffer_size,
+            room: ledger::room(self.site.config, self.shared.flags()),
         })
     }
 

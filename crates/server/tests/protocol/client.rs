@@ -1,7 +1,7 @@
 //! A client that speaks bytes, and a load of clients that number their requests.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use crate::server::{DEADLINE, Server};
@@ -98,6 +98,10 @@ impl Client {
     /// Breaks the connection off.
     pub(crate) fn reset(self) {
         rustix::net::sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO)).unwrap();
+    }
+
+    pub(crate) fn shut_writing(&self) {
+        self.stream.shutdown(Shutdown::Write).unwrap();
     }
 
     /// Whether the connection ends here, and how: in peace, or by a reset.

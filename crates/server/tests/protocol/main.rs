@@ -13,6 +13,7 @@
 
 mod client;
 mod crowd;
+mod limits;
 mod orders;
 mod server;
 mod site;

@@ -1,0 +1,57 @@
+//! Step 8, when everything else has failed: nothing can be spooled (the disk is full, or the account
+//! is), so the worker writes the rest of its answer itself. Slow, but whole.
+//!
+//! The client has to keep `drain-min-rate` here as well, so this ends.
+
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::{SendFlags, send};
+use tracing::warn;
+
+use super::app::{App, Interest, Waited};
+use super::{Turn, Worker};
+use crate::channel::message::End;
+use crate::table::ConnId;
+
+/// How long a window of the least rate is.
+const WINDOW: Duration = Duration::from_secs(20);
+
+/// How it went.
+pub(super) enum Written {
+    /// All of it is with the client's kernel.
+    Whole,
+    /// It is not, and the connection is over.
+    Over(Turn),
+}
+
+impl Worker<'_> {
+    /// Writes bytes, and waits for the client as long as it keeps the least rate.
+    pub(super) fn write_out(&mut self, app: &mut dyn App, id: ConnId, mut bytes: &[u8]) -> Written {
+        warn!(connection = %id, bytes = bytes.len(), "nothing can be spooled: a worker has to wait");
+        let rate = self.site.config.drain_min_rate;
+        let least = usize::try_from(rate.saturating_mul(WINDOW.as_secs())).unwrap_or(usize::MAX);
+        let mut owed_at_start = bytes.len();
+        while !bytes.is_empty() {
+            let Some(client) = self.cache.get(id) else {
+                return Written::Over(Turn::On);
+            };
+            match send(client, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+                Ok(sent) => bytes = bytes.get(sent..).unwrap_or_default(),
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN | Errno::NOBUFS) => {
+                    match app.wait(client, Interest::Writable, Some(WINDOW)) {
+                        Waited::Ready => {}
+                        Waited::TimedOut if owed_at_start - bytes.len() >= least => {
+                            owed_at_start = bytes.len();
+                        }
+                        Waited::TimedOut => return Written::Over(self.closed(app, id, End::Reset)),
+                        Waited::Exit(status) => return Written::Over(Turn::Leave(status)),
+                    }
+                }
+                Err(_) => return Written::Over(self.closed(app, id, End::Gone)),
+            }
+        }
+        Written::Whole
+    }
+}

@@ -1,0 +1,99 @@
+//! What happens when there is too little: workers, room in the spool directory, memory.
+
+use crate::client::request;
+use crate::server::{Server, until};
+use crate::site;
+use crate::stories::Story;
+
+pub(crate) fn all() -> Vec<Story> {
+    let told: [(&str, fn()); 5] = [
+        ("a_request_that_waits_too_long_is_shed_and_its_connection_kept", shed),
+        ("a_client_that_went_while_it_waited_is_not_served", gone),
+        ("half_a_connection_is_dropped_if_the_operator_says_so", half_close),
+        ("a_body_without_room_is_507", no_room_for_a_body),
+        ("an_answer_without_room_is_written_by_its_worker", no_room_for_an_answer),
+    ];
+    told.into_iter().map(|(name, story)| (name.to_owned(), Box::new(story) as _)).collect()
+}
+
+fn shed() {
+    let server = Server::start(&["max_workers=1", "queue_timeout=0.2"]);
+    let mut kept = server.connect();
+    kept.get("/n/0");
+    let mut busy = server.connect();
+    busy.send(&request("/spin/900")).unwrap();
+    until("the worker is busy", || server.has_run("/spin/900"));
+    kept.send(&request("/n/kept")).unwrap();
+    let mut fresh = server.connect();
+    fresh.send(&request("/n/fresh")).unwrap();
+    assert_eq!(busy.answer().unwrap().status, 200);
+    for mut client in [kept, fresh] {
+        assert_eq!(client.answer().unwrap().status, 503);
+        assert_eq!(client.get("/n/again"), "/n/again");
+    }
+    assert!(!server.has_run("/n/kept") && !server.has_run("/n/fresh"));
+    server.stop();
+}
+
+fn gone() {
+    let server = Server::start(&["max_workers=1"]);
+    let mut kept = server.connect();
+    kept.get("/n/0");
+    let mut busy = server.connect();
+    busy.send(&request("/spin/300")).unwrap();
+    until("the worker is busy", || server.has_run("/spin/300"));
+    kept.send(&request("/n/kept")).unwrap();
+    kept.reset();
+    let mut fresh = server.connect();
+    fresh.send(&request("/n/fresh")).unwrap();
+    fresh.reset();
+    assert_eq!(busy.answer().unwrap().status, 200);
+    assert_eq!(server.connect().get("/n/other"), "/n/other");
+    assert!(!server.has_run("/n/kept") && !server.has_run("/n/fresh"));
+    server.stop();
+}
+
+fn half_close() {
+    for (how, served) in [("half_close=serve", true), ("half_close=drop", false)] {
+        let server = Server::start(&["max_workers=1", how]);
+        let mut busy = server.connect();
+        busy.send(&request("/spin/300")).unwrap();
+        until("the worker is busy", || server.has_run("/spin/300"));
+        let mut half = server.connect();
+        half.send(&request("/n/half")).unwrap();
+        half.shut_writing();
+        assert_eq!(busy.answer().unwrap().status, 200);
+        assert_eq!(half.answer().is_ok(), served, "{how}");
+        assert_eq!(server.has_run("/n/half"), served, "{how}");
+        server.stop();
+    }
+}
+
+fn no_room_for_a_body() {
+    let server = Server::start(&["max_workers=1", "max_spool_size=300k"]);
+    let post = |length: usize| {
+        let mut client = server.connect();
+        let head = format!("POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+        client.send(&head).unwrap();
+        // A refusal may come before the end of the body.
+        let _ = client.send(&"b".repeat(length));
+        client.answer().unwrap().status
+    };
+    for _ in 0..3 {
+        assert_eq!(post(200 << 10), 200, "what was served has given its room back");
+    }
+    assert_eq!(post(400 << 10), 507);
+    assert_eq!(post(200 << 10), 200);
+    server.stop();
+}
+
+fn no_room_for_an_answer() {
+    let server = Server::start(&["max_workers=2", "max_drain_memory=0", "max_spool_size=1"]);
+    let mut slow = server.connect();
+    slow.send(&request("/big")).unwrap();
+    server.wait_for("cannot keep the rest of an answer");
+    assert_eq!(server.connect().get("/n/other"), "/n/other");
+    assert_eq!(slow.answer().unwrap().body.len(), site::BIG);
+    assert_eq!(slow.get("/n/next"), "/n/next");
+    server.stop();
+}
