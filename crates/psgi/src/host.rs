@@ -53,6 +53,8 @@ impl Interpreter<'_> {
 pub struct PerlApp<'p> {
     interpreter: Interpreter<'p>,
     plan: Plan,
+    /// The number of the worker that this process is, once it is one.
+    worker: u32,
     env: Env,
     /// The pairs of `%env`; empty between requests, kept for its room.
     vars: Vec<Var<'static>>,
@@ -61,7 +63,7 @@ pub struct PerlApp<'p> {
 }
 
 impl PerlApp<'_> {
-    fn load(&mut self) -> Result<(), String> {
+    fn load_application(&mut self) -> Result<(), String> {
         let perl = self.interpreter.perl();
         let load = Load {
             source: match &self.plan.origin {
@@ -78,6 +80,14 @@ impl PerlApp<'_> {
             // A copy of the supervisor, or of a worker at birth, that must not act like one.
             Left::Forked(status) => perl.vanish(status),
         })
+    }
+
+    /// The name of a worker's process.
+    fn title(&mut self) {
+        if self.plan.titles {
+            let title = format!("monoceros: worker {}", self.worker);
+            self.interpreter.perl().set_title(&title);
+        }
     }
 
     /// Names and constants, once there is a perl.
@@ -147,16 +157,20 @@ fn fail(reply: &mut Reply<'_>) {
 }
 
 impl App for PerlApp<'_> {
-    fn born(&mut self, worker: u32) -> Result<(), String> {
-        let titles = self.plan.titles;
-        let perl = self.interpreter.perl();
-        perl.born();
-        if !self.plan.preload {
-            self.load()?;
+    fn born(&mut self, worker: u32) {
+        self.worker = worker;
+        self.interpreter.perl().born();
+        self.title();
+    }
+
+    fn load(&mut self) -> Result<(), String> {
+        if self.plan.preload {
+            return Ok(());
         }
-        if titles {
-            self.interpreter.perl().set_title(&format!("monoceros: worker {worker}"));
-        }
+        self.load_application()?;
+        // It may have set %SIG, and Plack sets $0 while it loads: pitfalls 9 and 18.
+        self.interpreter.perl().born();
+        self.title();
         Ok(())
     }
 
@@ -281,7 +295,9 @@ impl<'p> PerlHost<'p> {
 
     fn with(interpreter: Interpreter<'p>, plan: Plan) -> Self {
         let env = Env::default();
-        Self { app: PerlApp { interpreter, plan, env, vars: Vec::new(), first: Vec::new() } }
+        Self {
+            app: PerlApp { interpreter, plan, worker: 0, env, vars: Vec::new(), first: Vec::new() },
+        }
     }
 
     /// The interpreter, if it has been booted: for hooks, and titles.
@@ -319,7 +335,7 @@ impl<'p> Host for PerlHost<'p> {
         }
         app.prepare();
         if app.plan.preload {
-            app.load().map_err(LoadError)?;
+            app.load_application().map_err(LoadError)?;
         }
         if app.plan.titles {
             app.interpreter.perl().set_title("monoceros: supervisor");

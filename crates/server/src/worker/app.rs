@@ -126,14 +126,20 @@ pub struct Signals {
 
 /// What a worker runs: a closure in tests, Perl in both doors.
 pub trait App {
-    /// Called once in the new worker, before its first claim, with all signals blocked: installs
-    /// signal handlers, seeds what must differ between workers, and loads the application if it
-    /// was not loaded before the fork.
+    /// Called once in the new worker, first, with all signals blocked: installs signal handlers, and
+    /// seeds what must differ between workers.
+    fn born(&mut self, worker: u32);
+
+    /// Called once, after [`born`](App::born) and before the first claim, under the worker's own
+    /// signal mask: loads the application if it was not loaded before the fork. What it starts
+    /// meanwhile inherits a mask that is open.
     ///
     /// # Errors
     ///
     /// The application could not be loaded: the message says why. The worker leaves with status 3.
-    fn born(&mut self, worker: u32) -> Result<(), String>;
+    fn load(&mut self) -> Result<(), String> {
+        Ok(())
+    }
 
     /// Answers one request. When this returns [`Outcome::Done`] and nothing was written, the worker
     /// answers 500.

@@ -94,11 +94,12 @@ struct Worker<'a> {
 
 /// Serves until it is told to leave, and returns the exit status.
 pub fn run(birth: Birth<'_>, app: &mut dyn App) -> i32 {
-    if let Err(why) = app.born(birth.me) {
+    app.born(birth.me);
+    signal::restore(birth.mask);
+    if let Err(why) = app.load() {
         error!("the application could not be loaded: {why}");
         return exit::LOAD;
     }
-    signal::restore(birth.mask);
     let mut worker = Worker::new(birth);
     if let Err(why) = worker.announce(app) {
         return why;

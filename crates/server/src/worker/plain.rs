@@ -17,9 +17,8 @@ use crate::os::{process, signal, wait};
 pub struct Plain<F>(pub F);
 
 impl<F: FnMut(&Request<'_>, &mut Reply<'_>) -> Outcome> App for Plain<F> {
-    fn born(&mut self, _worker: u32) -> Result<(), String> {
+    fn born(&mut self, _worker: u32) {
         signal::catch_leave();
-        Ok(())
     }
 
     fn call(&mut self, request: &Request<'_>, reply: &mut Reply<'_>) -> Outcome {
