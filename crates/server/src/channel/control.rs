@@ -34,6 +34,8 @@ pub enum Order {
     Stop,
     /// Break off everything, then say [`Report::Drained`].
     Fast,
+    /// Log how many connections are in which stage.
+    Count,
 }
 
 /// Up: from the manager to the supervisor.
@@ -54,6 +56,7 @@ const FAST: u32 = 4;
 const READY: u32 = 5;
 const BURIED: u32 = 6;
 const DRAINED: u32 = 7;
+const COUNT: u32 = 8;
 
 impl Order {
     /// Sends it without waiting.
@@ -70,6 +73,7 @@ impl Order {
             Self::Died(worker) => send(to, DIED, *worker, 0, &[]),
             Self::Stop => send(to, STOP, 0, 0, &[]),
             Self::Fast => send(to, FAST, 0, 0, &[]),
+            Self::Count => send(to, COUNT, 0, 0, &[]),
         }
     }
 
@@ -86,6 +90,7 @@ impl Order {
             (DIED, ..) => Ok(Self::Died(worker)),
             (STOP, ..) => Ok(Self::Stop),
             (FAST, ..) => Ok(Self::Fast),
+            (COUNT, ..) => Ok(Self::Count),
             _ => Err(strange()),
         }
     }
@@ -158,7 +163,7 @@ mod tests {
         let (supervisor, manager) = socket::pair(ROOM).unwrap();
         let (mut read, write) = io::pipe().unwrap();
         let born = Order::Born { worker: 3, pid: 4711, socket: write.into() };
-        for order in [born, Order::Died(3), Order::Stop, Order::Fast] {
+        for order in [born, Order::Died(3), Order::Stop, Order::Fast, Order::Count] {
             order.send(supervisor.as_fd()).unwrap();
         }
         match Order::receive(manager.as_fd()).unwrap() {
@@ -173,6 +178,7 @@ mod tests {
         assert!(matches!(Order::receive(manager.as_fd()), Ok(Order::Died(3))));
         assert!(matches!(Order::receive(manager.as_fd()), Ok(Order::Stop)));
         assert!(matches!(Order::receive(manager.as_fd()), Ok(Order::Fast)));
+        assert!(matches!(Order::receive(manager.as_fd()), Ok(Order::Count)));
     }
 
     #[test]

@@ -27,6 +27,7 @@ impl Manager<'_> {
                 Ok(Order::Died(worker)) => self.recover(worker),
                 Ok(Order::Stop) => self.stop(),
                 Ok(Order::Fast) => self.stop_fast(),
+                Ok(Order::Count) => self.count(),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Turn::On,
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     return Turn::Leave(exit::STOPPED);
@@ -37,6 +38,36 @@ impl Manager<'_> {
                 }
             }
         }
+    }
+
+    /// Logs how many connections are in which stage, and how much is spooled for them.
+    fn count(&mut self) {
+        let mut idle = 0;
+        let [mut running, mut queued] = [0; 2];
+        for (_, row) in self.shared.table.rows() {
+            match row.state().1 {
+                Owner::Watched => idle += 1,
+                Owner::Lent { .. } => running += 1,
+                Owner::Queued(_) => queued += 1,
+                Owner::Held => {}
+            }
+        }
+        let [reading, draining, lingering] = self.desks.stages();
+        let (spooled_memory, spooled_disk) = self.shared.flags().spooled();
+        let connections = self.desks.count();
+        let waiting = queued + self.waiting.len();
+        info!(
+            connections,
+            idle,
+            reading,
+            waiting,
+            running,
+            draining,
+            lingering,
+            spooled_memory,
+            spooled_disk,
+            "connections"
+        );
     }
 
     pub(super) fn report(&self, report: Report) {

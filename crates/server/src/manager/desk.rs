@@ -124,6 +124,20 @@ impl Desks {
         Some(removed)
     }
 
+    /// How many are being read, are drained and are lingered in.
+    pub(super) fn stages(&self) -> [usize; 3] {
+        let mut counts = [0; 3];
+        for connection in self.connections.iter().flatten() {
+            match connection.stage {
+                Stage::Away | Stage::Job(_) => {}
+                Stage::Reading(_) => counts[0] += 1,
+                Stage::Draining(_) => counts[1] += 1,
+                Stage::Lingering(..) => counts[2] += 1,
+            }
+        }
+        counts
+    }
+
     /// How many connections there are.
     pub(super) fn count(&self) -> usize {
         self.count

@@ -28,6 +28,8 @@ pub(super) enum Ask {
     Reopen,
     /// CHLD: somebody has died.
     Reap,
+    /// WINCH: say in the log what everybody is doing.
+    Tell,
     /// Any other: nothing.
     Nothing,
 }
@@ -43,6 +45,7 @@ impl Ask {
             Some(Signal::TTOU) => Self::Fewer,
             Some(Signal::USR1) => Self::Reopen,
             Some(Signal::CHILD) => Self::Reap,
+            Some(Signal::WINCH) => Self::Tell,
             _ => Self::Nothing,
         }
     }
@@ -110,7 +113,7 @@ mod tests {
             (Signal::USR1, Ask::Reopen),
             (Signal::CHILD, Ask::Reap),
             (Signal::PIPE, Ask::Nothing),
-            (Signal::WINCH, Ask::Nothing),
+            (Signal::WINCH, Ask::Tell),
         ];
         for (signal, ask) in table {
             assert_eq!(Ask::of(signal.as_raw()), ask, "{signal:?}");

@@ -17,7 +17,7 @@ use crate::config::{VERSION, exit};
 use crate::listener::Address;
 use crate::log;
 use crate::os::clock;
-use crate::scoreboard::State;
+use crate::scoreboard::{self, State};
 use crate::shared::Phase;
 use crate::table::WorkerId;
 use crate::worker::app::Host;
@@ -194,8 +194,23 @@ impl Supervisor<'_> {
             Ask::Fewer => say_wanted(self.children.fewer(), "the last worker stays"),
             Ask::Reopen => self.reopen(),
             Ask::Reap => self.reap(now),
+            Ask::Tell => self.tell_all(),
             Ask::Nothing => {}
         }
+    }
+
+    /// What every worker is doing; the manager adds what its connections are.
+    fn tell_all(&mut self) {
+        let Some(set) = &self.set else { return };
+        let (board, now) = (&set.shared.scoreboard, clock::now());
+        for (worker, entry) in (0..).map_while(|worker| Some((worker, board.read(worker)?))) {
+            if entry.state != State::Dead {
+                let seconds = now.saturating_sub(entry.since) / 1000;
+                let scoreboard::Entry { pid, state, connection, requests, .. } = entry;
+                info!(worker, pid, ?state, seconds, %connection, requests, "scoreboard");
+            }
+        }
+        self.tell(Order::Count);
     }
 
     fn reopen(&self) {

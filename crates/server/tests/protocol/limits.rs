@@ -1,16 +1,19 @@
 //! What happens when there is too little: workers, room in the spool directory, memory.
 
+use rustix::process::Signal;
+
 use crate::client::request;
 use crate::server::{Server, until};
 use crate::site;
 use crate::stories::Story;
 
 pub(crate) fn all() -> Vec<Story> {
-    let told: [(&str, fn()); 5] = [
+    let told: [(&str, fn()); 6] = [
         ("a_request_that_waits_too_long_is_shed_and_its_connection_kept", shed),
         ("a_client_that_went_while_it_waited_is_not_served", gone),
         ("half_a_connection_is_dropped_if_the_operator_says_so", half_close),
         ("a_body_without_room_is_507", no_room_for_a_body),
+        ("the_log_tells_who_is_drained_and_how_much_is_spooled", told_on_winch),
         ("an_answer_without_room_is_written_by_its_worker", no_room_for_an_answer),
     ];
     told.into_iter().map(|(name, story)| (name.to_owned(), Box::new(story) as _)).collect()
@@ -85,6 +88,35 @@ fn no_room_for_a_body() {
     assert_eq!(post(400 << 10), 507);
     assert_eq!(post(200 << 10), 200);
     server.stop();
+}
+
+fn told_on_winch() {
+    let server = Server::start(&["max_workers=1"]);
+    let mut slow = server.connect();
+    slow.send(&request("/big")).unwrap();
+    let mut kept = server.connect();
+    kept.get("/n/0");
+    let line = told(&server, "idle=1 reading=0 waiting=0 running=0 draining=1 lingering=0");
+    let on_disk: u64 = line.rsplit('=').next().unwrap().trim().parse().unwrap();
+    assert!((1 << 20..24 << 20).contains(&on_disk), "{line}");
+    assert!(server.wait_for("scoreboard").contains("state=Idle"));
+    assert_eq!(slow.answer().unwrap().body.len(), site::BIG);
+    kept.get("/n/1");
+    told(&server, "draining=0 lingering=0 spooled_memory=0 spooled_disk=0");
+    server.stop();
+}
+
+/// Asks until the log says so, and returns the line.
+fn told(server: &Server, what: &str) -> String {
+    let mut line = String::new();
+    let mut asked = 0;
+    until(what, || {
+        server.signal(Signal::WINCH);
+        asked += 1;
+        line = server.wait_for_nth("spooled_disk=", asked);
+        line.contains(what)
+    });
+    line
 }
 
 fn no_room_for_an_answer() {
