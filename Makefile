@@ -9,8 +9,7 @@
 
 DIST := dist/Plack-Handler-Monoceros
 RUN_PACKAGES := ca-certificates gcc libc6-dev perl libperl-dev libplack-perl
-TEST_PACKAGES := $(RUN_PACKAGES) make procps socat libtest-tcp-perl libwww-perl libmojolicious-perl \
-	libdancer2-perl libcatalyst-perl libcatalyst-modules-perl libhttp-parser-xs-perl
+TEST_PACKAGES := $(RUN_PACKAGES) make libtest-tcp-perl libmojolicious-perl libdancer2-perl libcatalyst-perl
 BENCH_PACKAGES := $(RUN_PACKAGES) make starlet
 
 .PHONY: run test soak check model bench stage

@@ -80,12 +80,14 @@ pub(crate) fn ended(fd: &OwnedFd, deadline: Instant) -> bool {
     }
 }
 
-/// Proportional memory of a process, in KiB.
+/// Proportional memory of a process, in KiB: what it shares counts by its share. Pages of files are left
+/// out, because their share changes whenever another test begins or ends a server of the same program.
 pub(crate) fn pss(pid: Pid) -> u64 {
     let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", pid.as_raw_nonzero()));
     let text = text.unwrap_or_default();
-    let line = text.lines().find(|line| line.starts_with("Pss:")).unwrap_or_default();
-    line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0)
+    let ours = |line: &&str| line.starts_with("Pss_Anon:") || line.starts_with("Pss_Shmem:");
+    let number = |line: &str| line.split_whitespace().nth(1)?.parse::<u64>().ok();
+    text.lines().filter(ours).filter_map(number).sum()
 }
 
 /// Every process and its parent. A zombie is nobody.
