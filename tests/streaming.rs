@@ -84,11 +84,16 @@ both_doors! {
     /// Who stops reading is waited for as long as `--timeout` says, and no longer.
     fn a_client_that_stops_reading_ends_a_stream(door) {
         let server = Server::start(door, "streams.psgi", &["--max-workers=1", "--timeout=0.5"]);
-        let mut client = server.connect();
-        client.get("/gone");
-        client.read_at_least(1000);
-        server.expect_log("write said false");
-        assert_eq!(server.connect().ask("/next").text(), "/next");
+        for (path, said) in [("/gone", "write said false"), ("/late", "write gave up")] {
+            let mut client = server.connect();
+            client.get(path);
+            client.read_at_least(1000);
+            server.expect_log(said);
+            // What was not written makes a gap: the answer must not look whole.
+            let answer = client.any_answer(false);
+            assert_eq!((answer.whole, answer.end), (false, End::Reset), "{path}");
+            assert_eq!(server.connect().ask("/next").text(), "/next");
+        }
         server.stop();
     }
 

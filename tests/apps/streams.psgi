@@ -13,6 +13,7 @@ my %stream = (
     '/open'    => sub { my $w = shift->([ 200, $text ]); $w->write('not closed') },
     '/events'  => sub { my $w = shift->([ 200, $text ]); print STDERR "waiting pid=$$\n"; gate(); $w->write('now'); $w->close },
     '/length'  => sub { my $w = shift->([ 200, [ 'Content-Length' => 100 ] ]); $w->write('some'); print STDERR "waiting pid=$$\n"; gate() },
+    '/late'    => sub { my $w = shift->([ 200, $text ]); 1 while $w->write('x' x 65536); $w->close; print STDERR "write gave up\n" },
     '/gone'    => sub { my $w = shift->([ 200, $text ]); 1 while $w->write('x' x 65536); print STDERR "write said false\n" },
 );
 

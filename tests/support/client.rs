@@ -17,6 +17,9 @@ enum Stream {
     Unix(UnixStream),
 }
 
+/// The most that a client takes in: a stream without an end must not eat the machine.
+const MOST: usize = 64 << 20;
+
 /// One connection.
 pub(crate) struct Client {
     stream: Stream,
@@ -256,6 +259,7 @@ impl Client {
         match count.map_err(|error| error.kind()) {
             Ok(0) => self.ended = Some(End::Closed),
             Ok(count) => {
+                assert!(self.received.len() < MOST, "more than {MOST} bytes have come");
                 self.received.extend_from_slice(&buffer[..count]);
                 return count;
             }

@@ -146,7 +146,7 @@ fn send_code(mut answer: Answer<'_>, stream: &mut ReplyStream<'_, '_>) -> Replie
         Streamed::Complete => Replied::Done,
         Streamed::Open => {
             answer.complain(b"the writer was not closed: done for the application\n");
-            stream.reply.close();
+            perl::Stream::close(stream);
             Replied::Done
         }
         Streamed::Nothing if answer.saw_io() => Replied::TakenSilently,
@@ -162,11 +162,14 @@ pub(crate) struct ReplyStream<'s, 'r> {
     upgrade: bool,
     /// A 101 went out: what follows is not HTTP, and not ours.
     switched: bool,
+    /// Bytes of the last piece that its writer has still to bring. If it gives up, because the client
+    /// took nothing for too long or a handler died while it waited, the answer has a gap.
+    owed: usize,
 }
 
 impl<'s, 'r> ReplyStream<'s, 'r> {
     pub(crate) fn new(reply: &'s mut Reply<'r>, asked: Asked) -> Self {
-        Self { reply, upgrade: asked.upgrade, switched: false }
+        Self { reply, upgrade: asked.upgrade, switched: false, owed: 0 }
     }
 
     /// Before a head: whether it ends HTTP on this connection. The server refuses a 101 otherwise.
@@ -247,15 +250,24 @@ impl perl::Stream for ReplyStream<'_, '_> {
     }
 
     fn write(&mut self, piece: &[u8]) -> perl::Wrote {
+        if self.owed != 0 && self.owed != piece.len() {
+            self.reply.break_off();
+            return perl::Wrote::Gone;
+        }
+        self.owed = 0;
         match self.reply.write(piece) {
             Wrote::All => perl::Wrote::All,
-            Wrote::Again(taken) => perl::Wrote::Again(taken),
+            Wrote::Again(taken) => {
+                self.owed = piece.len() - taken;
+                perl::Wrote::Again(taken)
+            }
             Wrote::Gone => perl::Wrote::Gone,
         }
     }
 
+    /// The end, if everything before it is on its way: an answer with a gap must not look whole.
     fn close(&mut self) {
-        self.reply.close();
+        if self.owed == 0 { self.reply.close() } else { self.reply.break_off() }
     }
 }
 
