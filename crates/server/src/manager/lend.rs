@@ -7,6 +7,7 @@
 use std::io;
 use std::os::fd::AsFd;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use tracing::error;
 
@@ -149,7 +150,9 @@ impl Manager<'_> {
     /// Lends a job once more that has been Queued for long though the job socket is empty: a worker
     /// had no descriptor free to take it. Whoever has it in hand after all loses the swap.
     pub(super) fn lend_if_lost(&mut self, id: ConnId, queued: Owner) {
-        if matches!(rustix::io::ioctl_fionread(&self.shared.jobs_out), Ok(0)) {
+        // Not FIONREAD: it walks through all the jobs that wait there.
+        let mut one = [PollFd::new(&self.shared.jobs_out, PollFlags::IN)];
+        if matches!(poll(&mut one, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })), Ok(0)) {
             self.lend_again(id, queued);
         }
     }

@@ -11,6 +11,7 @@ use tracing::debug;
 
 use super::Manager;
 use super::desk::Stage;
+use super::poll::Interest;
 use super::read::Reading;
 use crate::channel::message::End;
 use crate::http::refusal::Refusal;
@@ -81,6 +82,8 @@ impl Manager<'_> {
             Some(queued @ Owner::Queued(_)) => {
                 self.set_deadline(id, self.now.saturating_add(LOST));
                 self.lend_if_lost(id, queued);
+                // From now on its client's going is noticed, and frees its slot.
+                self.watch(id, Interest::Gone);
             }
             Some(Owner::Lent { .. }) => {
                 let look = self.now.saturating_add(self.keepalive().max(SELDOM));
