@@ -13,6 +13,7 @@ const TABLES: &[&str] = &["crates/server/src/config/table.rs"];
 
 /// What manager and worker may use: neither the other, nor the supervisor.
 const INNER: &[&str] = &[
+    "access",
     "channel",
     "config",
     "http",

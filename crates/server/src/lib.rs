@@ -1,4 +1,5 @@
 //! The path of a request through Monoceros, in reading order.
+mod access;
 pub mod channel;
 pub mod config;
 pub mod http;

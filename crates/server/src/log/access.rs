@@ -33,12 +33,8 @@ pub struct Access<'a> {
     pub peer: Option<IpAddr>,
     /// When it was answered, in seconds since 1970.
     pub at: u64,
-    /// As sent.
-    pub method: &'a str,
-    /// `REQUEST_URI`, as sent.
-    pub uri: &'a [u8],
-    /// `HTTP/1.1` or `HTTP/1.0`.
-    pub protocol: &'a str,
+    /// What was asked; `None` if it was refused before it was understood, or not kept.
+    pub asked: Option<Asked<'a>>,
     /// The answer's.
     pub status: u16,
     /// Bytes of the answer's body; 0 is shown as `-`.
@@ -47,6 +43,17 @@ pub struct Access<'a> {
     pub referer: Option<&'a [u8]>,
     /// The User-Agent field.
     pub agent: Option<&'a [u8]>,
+}
+
+/// A request line, as sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// `REQUEST_URI`.
+    pub uri: &'a [u8],
+    /// `HTTP/1.1` or `HTTP/1.0`.
+    pub protocol: &'a str,
 }
 
 impl AccessLog {
@@ -101,11 +108,18 @@ impl Access<'_> {
         };
         let _ = write!(
             out,
-            " - - [{day:02}/{month}/{year}:{hour:02}:{minute:02}:{second:02} +0000] \"{} ",
-            self.method
+            " - - [{day:02}/{month}/{year}:{hour:02}:{minute:02}:{second:02} +0000] \"",
         );
-        escape(out, self.uri);
-        let _ = write!(out, " {}\" {} ", self.protocol, self.status);
+        match &self.asked {
+            Some(Asked { method, uri, protocol }) => {
+                out.extend(method.bytes());
+                out.push(b' ');
+                escape(out, uri);
+                let _ = write!(out, " {protocol}");
+            }
+            None => out.push(b'-'),
+        }
+        let _ = write!(out, "\" {} ", self.status);
         let _ = if self.bytes > 0 { write!(out, "{}", self.bytes) } else { write!(out, "-") };
         for field in [self.referer, self.agent] {
             out.extend(b" \"");
@@ -135,12 +149,11 @@ mod tests {
 
     use super::*;
 
+    const ASKED: Asked<'_> = Asked { method: "GET", uri: b"/a?b=c", protocol: "HTTP/1.1" };
     const ACCESS: Access<'_> = Access {
         peer: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         at: 1_795_248_600,
-        method: "GET",
-        uri: b"/a?b=c",
-        protocol: "HTTP/1.1",
+        asked: Some(ASKED),
         status: 200,
         bytes: 12,
         referer: None,
@@ -163,11 +176,14 @@ mod tests {
         let unix = Access { peer: None, bytes: 0, ..ACCESS };
         assert!(text(&unix).starts_with("- - - ["));
         assert!(text(&unix).contains(" 200 - \""));
+        let refused = Access { asked: None, status: 408, bytes: 0, agent: None, ..ACCESS };
+        assert!(text(&refused).ends_with("] \"-\" 408 - \"-\" \"-\"\n"), "{}", text(&refused));
     }
 
     #[test]
     fn no_client_can_forge_a_line() {
-        let evil = Access { uri: b"/\xE9", agent: Some(b"a\" 200\n\\"), ..ACCESS };
+        let asked = Some(Asked { uri: b"/\xE9", ..ASKED });
+        let evil = Access { asked, agent: Some(b"a\" 200\n\\"), ..ACCESS };
         assert!(text(&evil).contains("/\\xe9 HTTP"));
         assert!(text(&evil).ends_with("\"a\\\" 200\\x0a\\\\\"\n"));
         assert_eq!(text(&evil).lines().count(), 1);

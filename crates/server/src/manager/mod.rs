@@ -31,6 +31,7 @@ use self::accept::Accepting;
 use self::desk::Desks;
 use self::expire::Expire;
 use self::poll::{Event, Poll};
+use crate::access;
 use crate::config::{Config, exit};
 use crate::http::{Limits, date};
 use crate::ledger::Ledger;
@@ -71,6 +72,7 @@ struct Manager<'a> {
     scratch: Vec<u8>,
     /// What one message brings.
     mail: Vec<u8>,
+    access: access::Log,
     /// How much is spooled.
     ledger: Ledger,
     /// Milliseconds of the monotonic clock, as of this turn of the loop.
@@ -125,6 +127,7 @@ impl<'a> Manager<'a> {
             try_jobs: None,
             scratch: vec![0; READ],
             mail: vec![0; crate::channel::message::MOST],
+            access: access::Log::open(config.access_log.as_deref(), shared.flags().reopened()),
             ledger: Ledger::default(),
             now: clock::now(),
             next_scan: 0,

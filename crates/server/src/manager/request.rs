@@ -12,6 +12,7 @@ use super::poll::Interest;
 use super::read::{Reading, Rules, Step};
 use crate::channel::message::End;
 use crate::http::{self, refusal::Refusal};
+use crate::os::clock;
 use crate::table::{ConnId, Owner};
 
 impl Manager<'_> {
@@ -106,6 +107,10 @@ impl Manager<'_> {
             let listener = usize::try_from(number).ok().and_then(|n| self.listeners.get(n));
             let address = listener.map_or("", |listener| &listener.address.shown);
             warn!(address, "a client spoke TLS to a listener that speaks plain HTTP");
+        }
+        if let Some(row) = self.shared.table.row(id.slot) {
+            let reopened = self.shared.flags().reopened();
+            self.access.refused(reopened, row, refusal.status, clock::unix_seconds());
         }
         let Some(connection) = self.desks.get(id) else { return };
         let server = self.config.server_software.as_deref();

@@ -5,7 +5,6 @@
 //!
 //! Not here: forking, and what a process must do before and after ([`supervisor`](crate::supervisor)).
 
-mod access;
 pub mod app;
 mod cache;
 mod claim;

@@ -183,7 +183,8 @@ impl Worker<'_> {
         if !matches!(outcome, Outcome::Forked(_)) {
             self.shared.scoreboard.count_request(self.me);
             let reopened = self.shared.flags().reopened();
-            self.site.access.line(reopened, row, head, &finished, second);
+            let done = (finished.status, finished.bytes);
+            self.site.access.answered(reopened, row, head, done, second);
         }
         Answered { outcome, finished }
     }
@@ -203,7 +204,8 @@ impl Worker<'_> {
     /// Answers a request that is not let through, and ends the connection.
     fn refuse(&mut self, app: &mut dyn App, id: ConnId, row: &Row, refusal: &Refusal) -> Turn {
         debug!(connection = %id, status = refusal.status, "refused: {}", refusal.why);
-        self.site.refresh();
+        let second = self.site.refresh();
+        self.site.access.refused(self.shared.flags().reopened(), row, refusal.status, second);
         let common = self.site.common();
         let bytes = refusal.render(common.date, common.server);
         let Some(to) = self.addressee(id, row) else { return Turn::On };

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::access;
 use super::app::{Local, Peer};
+use crate::access;
 use crate::config::Config;
 use crate::http::response::Common;
 use crate::http::{Limits, date};
