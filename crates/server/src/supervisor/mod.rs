@@ -31,6 +31,7 @@ use crate::listener::Address;
 use crate::log::{self, Role};
 use crate::os::process;
 use crate::os::signal::Mask;
+use crate::spool;
 use crate::table::WorkerId;
 use crate::worker::app::Host;
 use crate::worker::{self, Birth};
@@ -114,6 +115,11 @@ impl<'a> Supervisor<'a> {
         if let Err(why) = process::raise_descriptor_limit() {
             warn!("cannot raise the limit of descriptors: {why}");
         }
+        spool::on_disk(&config.spool_dir).map_err(|why| {
+            let dir = config.spool_dir.display();
+            error!("cannot make files in {dir} (spool-dir): {why}");
+            exit::OPTIONS
+        })?;
         let pid_file = config.pid.as_deref().map(PidFile::take).transpose();
         let pid_file = pid_file.map_err(|why| match why.kind() {
             io::ErrorKind::WouldBlock => failed("the pid file belongs to a server that runs", &why),

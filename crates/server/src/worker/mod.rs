@@ -61,6 +61,8 @@ enum Turn {
     On,
     /// Leave with this status.
     Leave(i32),
+    /// This is no worker but a child that the application forked: leave, and touch nothing.
+    Vanish(i32),
 }
 
 /// How long an idle worker sleeps before it closes copies of connections that are over.
@@ -107,10 +109,14 @@ pub fn run(birth: Birth<'_>, app: &mut dyn App) -> i32 {
         if let Some(status) = worker.must_leave(app) {
             break status;
         }
-        if let Turn::Leave(status) = worker.turn(app) {
-            worker.state(State::Leaving);
-            info!(status, "leaving");
-            break status;
+        match worker.turn(app) {
+            Turn::On => {}
+            Turn::Leave(status) => {
+                worker.state(State::Leaving);
+                info!(status, "leaving");
+                break status;
+            }
+            Turn::Vanish(status) => return status,
         }
     };
     if worker.shared.flags().phase() == Phase::Over {
@@ -155,7 +161,7 @@ impl<'a> Worker<'a> {
         info!("ready");
         match self.tell(app, &Message::Ready, None) {
             Turn::On => Ok(()),
-            Turn::Leave(status) => Err(status),
+            Turn::Leave(status) | Turn::Vanish(status) => Err(status),
         }
     }
 

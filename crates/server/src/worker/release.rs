@@ -36,7 +36,7 @@ impl Worker<'_> {
     ) -> Result<Turn, u32> {
         let Answered { outcome, finished } = answered;
         if let Outcome::Forked(status) = outcome {
-            return Ok(Turn::Leave(status));
+            return Ok(Turn::Vanish(status));
         }
         let Finished { verdict, unsent, .. } = finished;
         let then = match verdict {
@@ -60,6 +60,7 @@ impl Worker<'_> {
                 let unbegun = self.begin_again(id, row);
                 return match (unbegun, self.after(app, outcome)) {
                     (true, Turn::On) => Err(served),
+                    (_, gone @ Turn::Vanish(_)) => Ok(gone),
                     (true, leave) => {
                         self.tell(app, &Message::Partial(id, rest), None);
                         Ok(leave)

@@ -176,7 +176,11 @@ impl Worker<'_> {
                     _ => call(app, &request, &mut reply),
                 };
                 step("reply");
-                (outcome, reply.finish())
+                match outcome {
+                    // The client's answer is the worker's to finish, of which this is a copy.
+                    Outcome::Forked(_) => (outcome, Finished::lost()),
+                    _ => (outcome, reply.finish()),
+                }
             }
         };
         self.out = out;
@@ -223,9 +227,8 @@ impl Worker<'_> {
             *budget = budget.saturating_sub(1);
         }
         match (outcome, app.finish()) {
-            (Outcome::Exit(status), _) | (_, After::Exit(status) | After::Forked(status)) => {
-                Turn::Leave(status)
-            }
+            (_, After::Forked(status)) => Turn::Vanish(status),
+            (Outcome::Exit(status), _) | (_, After::Exit(status)) => Turn::Leave(status),
             (_, After::Leave) => Turn::Leave(crate::config::exit::STOPPED),
             (_, After::Stay) => Turn::On,
         }

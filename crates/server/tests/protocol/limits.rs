@@ -8,12 +8,13 @@ use crate::site;
 use crate::stories::Story;
 
 pub(crate) fn all() -> Vec<Story> {
-    let told: [(&str, fn()); 6] = [
+    let told: [(&str, fn()); 7] = [
         ("a_request_that_waits_too_long_is_shed_and_its_connection_kept", shed),
         ("a_client_that_went_while_it_waited_is_not_served", gone),
         ("half_a_connection_is_dropped_if_the_operator_says_so", half_close),
         ("a_body_without_room_is_507", no_room_for_a_body),
         ("the_log_tells_who_is_drained_and_how_much_is_spooled", told_on_winch),
+        ("a_spool_directory_that_is_none_is_status_2", no_spool_dir),
         ("an_answer_without_room_is_written_by_its_worker", no_room_for_an_answer),
     ];
     told.into_iter().map(|(name, story)| (name.to_owned(), Box::new(story) as _)).collect()
@@ -88,6 +89,12 @@ fn no_room_for_a_body() {
     assert_eq!(post(400 << 10), 507);
     assert_eq!(post(200 << 10), 200);
     server.stop();
+}
+
+fn no_spool_dir() {
+    let (status, log) = Server::fail(&["spool_dir=/nonexistent/spool"]);
+    assert_eq!(status, Some(2), "{log}");
+    assert!(log.contains("cannot make files in /nonexistent/spool (spool-dir)"), "{log}");
 }
 
 fn told_on_winch() {
