@@ -40,8 +40,11 @@ XS(xs_run)                                       /* _run($app, [name => value, .
     AV *pairs;
     size_t n, i;
     int leave = 1, status, sig;
+    static bool running;
     if (items < 2 || !SvROK(ST(1)) || SvTYPE(SvRV(ST(1))) != SVt_PVAV)
         croak("Usage: _run($app, \\@options, \\%%hooks)");
+    if (running)                                 /* in the application, or in a child of it */
+        croak("Monoceros runs in this process already");
     pairs = (AV *)SvRV(ST(1));
     n = (size_t)(av_len(pairs) + 1) / 2;
     Newx(options, n + 1, struct field);
@@ -59,9 +62,13 @@ XS(xs_run)                                       /* _run($app, [name => value, .
     for (sig = 1; sig < NSIG; sig++)
         sigaction(sig, NULL, &before[sig]);
 
+    running = true;
+    forked_by_app = 0;                           /* plackup -r runs the server in a child of plackup */
+    the_host->left = OUT_OK;
     leave_perl(aTHX);
     status = the_host->rust->run(the_host, options, n, &leave);
     enter_perl(aTHX);
+    running = false;
 
     if (leave || the_host->left != OUT_OK) {     /* after an exit no context of Perl's is left */
         /* perl's main resets Perl's handlers before END blocks run: told to leave twice, a worker
