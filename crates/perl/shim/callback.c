@@ -254,7 +254,7 @@ XS(xs_log)
     croak("psgix.logger has no level %" SVf, SVfARG(*level));
 }
 
-XS(xs_caught)                                    /* in %SIG of a worker: TERM, QUIT, HUP */
+XS(xs_caught)                                    /* in %SIG of a worker; INT and USR1 end here */
 {
     dXSARGS;
     const char *name = items ? SvPV_nolen_const(ST(0)) : "";

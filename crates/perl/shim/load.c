@@ -163,7 +163,20 @@ static void set_signal(pTHX_ const char *name, SV *value)
     SvSETMAGIC(*at);
 }
 
-/* Through %SIG, not behind its back: `local $SIG{TERM}` in the application puts ours back (pitfall 9). */
+static bool has_handler(pTHX_ const char *name)
+{
+    SV **at = hv_fetch(get_hv("SIG", GV_ADD), name, (I32)strlen(name), 0);
+    if (!at)
+        return false;
+    SvGETMAGIC(*at);
+    if (SvPOK(*at))
+        return SvCUR(*at) && strNE(SvPVX_const(*at), "DEFAULT");
+    return SvOK(*at);
+}
+
+/* Through %SIG, not behind its back: `local $SIG{TERM}` in the application puts ours back (pitfall 9).
+ * INT (from a terminal, to everybody) and USR1 (to a whole group, by mistake) are caught and nothing
+ * follows: ignored, they would be ignored in the application's children too (pitfall 10). */
 static void born_body(pTHX_ void *unused)
 {
     SV *ours = sv_2mortal(newRV_inc((SV *)get_cv("Plack::Handler::Monoceros::_caught", 0)));
@@ -172,7 +185,9 @@ static void born_body(pTHX_ void *unused)
     set_signal(aTHX_ "TERM", ours);
     set_signal(aTHX_ "QUIT", ours);
     set_signal(aTHX_ "HUP", ours);
-    set_signal(aTHX_ "INT", ignore);
+    set_signal(aTHX_ "INT", ours);
+    if (!has_handler(aTHX_ "USR1"))
+        set_signal(aTHX_ "USR1", ours);
     set_signal(aTHX_ "PIPE", ignore);
     set_signal(aTHX_ "CHLD", normal);
 }

@@ -22,6 +22,7 @@ pub(crate) const CASES: &[Case] = &[
     case("pitfall_6_unsafe_signals_are_put_off_too", put_off_unsafe),
     case("pitfall_7_five_hundred_signals", many),
     case("pitfall_9_local_term", local_term),
+    case("pitfall_9_int_and_usr1_end_no_worker", harmless),
     case("claim_takes_one_event", claim),
     case("wait_tells_ready_from_late", wait),
 ];
@@ -133,6 +134,18 @@ fn local_term() {
     let caught = perl.caught();
     assert!(caught.term && !caught.hup && !caught.quit);
     assert!(!perl.caught().any());
+}
+
+fn harmless() {
+    let mut perl = boot("sub { [200, [], [$main::usr1 // 'none']] }");
+    perl.born();
+    for signal in [libc::SIGINT, libc::SIGUSR1] {
+        kill_me(signal);
+        assert!(perl.claim(list().as_fd(), Some(Duration::ZERO)).is_ok());
+    }
+    assert!(!perl.caught().any(), "and nothing follows");
+    expect(&mut perl, &[("/", "200  none")]);
+    drop(perl);
 }
 
 fn claim() {
