@@ -201,11 +201,13 @@ fn the_access_log() {
     let path = setup.folder().join("access");
     let server = setup.options(&[&format!("--access-log={}", path.display())]).start();
     assert_eq!(server.connect().ask("/logged?x=1").status(), 200);
-    let has_line = || {
-        fs::read_to_string(&path)
-            .is_ok_and(|text| text.contains("\"GET /logged?x=1 HTTP/1.1\" 200"))
-    };
-    server.until("the line is there", has_line);
+    // So are those that never reach the application, whoever refuses them.
+    let mut client = server.connect();
+    client.send("NONSENSE\r\n");
+    assert_eq!(client.answer().status(), 400);
+    let has = |line: &str| fs::read_to_string(&path).is_ok_and(|text| text.contains(line));
+    server.until("the line is there", || has("\"GET /logged?x=1 HTTP/1.1\" 200"));
+    server.until("the refusal is there", || has("\"-\" 400 -"));
     server.stop();
 }
 
