@@ -48,6 +48,8 @@ void compile_loader(pTHX_ void *unused)
 {
     PERL_UNUSED_ARG(unused);
     eval_pv(loader, TRUE);
+    if (the_host->embedded)                      /* perl names its own file: it would be the program */
+        eval_pv("require Config; $^X = $Config::Config{perlpath}", TRUE);
 }
 
 struct loading { struct perl_host *host; const struct load *load; };

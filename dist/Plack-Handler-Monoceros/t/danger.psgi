@@ -145,6 +145,7 @@ my %do = (
     '/fork/die'  => sub { my $pid = fork // die; die "the child dies\n" if !$pid; waitpid $pid, 0; [ 200, [@text], [ 'parent ', $? >> 8 ] ] },
     '/fork/exit' => sub { my $pid = fork // die; exit 5 if !$pid; waitpid $pid, 0; [ 200, [@text], [ 'parent ', $? >> 8 ] ] },
     '/system'    => sub { my $said = `echo child`; [ 200, [@text], [ $said, system('sh', '-c', 'exit 3') >> 8 ] ] },
+    '/perl'      => sub { open my $said, '-|', $^X, '-e', 'print 6 * 7' or die $!; [ 200, [@text], [<$said>] ] },
     '/alarm'     => sub { my $r = eval { local $SIG{ALRM} = sub { die "alarm\n" }; alarm 1; select undef, undef, undef, 5; 1 }; alarm 0; [ 200, [@text], [$@] ] },
     '/signal'    => sub { { local $SIG{TERM} = sub { } } [ 200, [@text], [$$] ] },
     '/rand'      => sub { [ 200, [ @text, Connection => 'close' ], [ rand, ' ', $$ ] ] },

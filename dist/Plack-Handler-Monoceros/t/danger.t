@@ -71,6 +71,7 @@ my @stays = (
     [ '/fork/die', 200, 'parent 255', qr/^the child dies$/m ],
     [ '/fork/exit', 200, 'parent 5' ],
     [ '/system', 200, "child\n3" ],
+    [ '/perl', 200, '42' ],
     [ '/alarm', 200, "alarm\n" ],
     [ '/signal', 200, qr/^\d+$/ ],
 );
