@@ -17,6 +17,18 @@ fn hold(server: &Server, client: &mut Client, path: &str) -> Pid {
     pid_in(&server.expect_log(&format!("path={path}")))
 }
 
+/// What ps shows of a process; its short name, which is the title's beginning, is looked at, too.
+fn title(pid: Pid) -> String {
+    let read = |file| {
+        let path = format!("/proc/{}/{file}", pid.as_raw_nonzero());
+        std::fs::read_to_string(path).unwrap_or_default()
+    };
+    let (title, short) = (read("cmdline"), read("comm"));
+    let title = title.trim_end_matches(['\0', ' ']);
+    let same = !short.is_empty() && title.starts_with(short.trim_end());
+    if same { title.to_owned() } else { format!("{title} {short}") }
+}
+
 both_doors! {
     /// Before the first byte of an answer: one client gets a 502, nobody else notices.
     fn a_worker_killed_in_mid_request_costs_one_answer(door) {
@@ -137,6 +149,22 @@ both_doors! {
             let after = server.tree().pids();
             before.pids().iter().filter(|pid| after.contains(pid)).count() == 1 && after.len() == 4
         });
+        server.stop();
+    }
+
+    /// ps tells who is who, also after a manager's death.
+    fn every_process_has_its_title(door) {
+        let server = Server::start(door, "path_info.psgi", &["--max-workers=2"]);
+        let titles = || {
+            let mut titles: Vec<_> = server.tree().pids().into_iter().map(title).collect();
+            titles.sort_unstable();
+            titles
+        };
+        let all = ["manager", "supervisor", "worker 0", "worker 1"];
+        let all = all.map(|role| format!("monoceros: {role}"));
+        server.until("all have their titles", || titles() == all);
+        kill(server.manager());
+        server.until("the new ones have them, too", || titles() == all);
         server.stop();
     }
 }

@@ -5,5 +5,6 @@ pub mod shared;
 pub mod signal;
 pub mod socket;
 pub mod stamp;
+pub mod title;
 pub mod user;
 pub mod wait;

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::listener::Listener;
 use crate::log::{self, Role};
 use crate::manager;
-use crate::os::process;
+use crate::os::{process, title};
 use crate::shared::Shared;
 
 /// The shared things of one manager, and the way to talk to it.
@@ -46,6 +46,7 @@ impl Set {
         let given = (&shared, listeners.try_clone()?, theirs);
         let manager = process::fork_apart(given, kept, |(shared, listeners, control)| {
             log::this_is(Role::Manager, 0);
+            title::set("monoceros: manager");
             manager::run(config, shared, listeners, control)
         })?;
         Ok(Self { shared, manager, control, orders: VecDeque::new(), gone: false })
