@@ -35,14 +35,20 @@ both_doors! {
         }
     }
 
-    /// Patience with a request that does not end has an end.
+    /// Patience with a request that does not end has an end; workers without one leave in good order.
     fn a_graceful_stop_has_a_deadline(door) {
-        let (mut server, mut held, _idle) = busy(door, &["--graceful-timeout=1"]);
-        let tree = server.tree();
+        let (mut server, mut held, _idle) = busy(door, &["--graceful-timeout=2", "--max-workers=3"]);
+        let line = server.expect_log("path=/hold");
+        let (workers, tree) = (server.workers(), server.tree());
         server.signal(Signal::TERM);
         assert_eq!(server.wait(Duration::from_secs(5)).code(), Some(0));
         assert_eq!(tree.survivors(Duration::from_secs(2)), []);
         held.read_at_least(1_000_000);
+        let number = |pid: &crate::support::Pid| pid.as_raw_nonzero().to_string();
+        for pid in workers.iter().map(number).filter(|pid| !line.contains(&format!("pid={pid} "))) {
+            server.expect_log(&format!("END of {pid}"));
+        }
+        assert_eq!(server.log.matching(|line| line.contains("killed: ")).len(), 2);
     }
 
     /// A stopped worker does not stop the stop.

@@ -2,6 +2,8 @@
 use strict;
 use warnings;
 
+END { print STDERR "END of $$\n" }
+
 open my $gate, '+<', "$ENV{TEST_DIR}/gate" or die "gate: $!";
 
 sub {

@@ -20,6 +20,9 @@ use crate::table::WorkerId;
 pub const FAST: Duration = Duration::from_secs(2);
 /// A second TERM within this time after the first is the same one, sent to the group and passed on.
 pub const SAME_TERM: Duration = Duration::from_secs(1);
+/// The longest time between telling all workers to leave and killing them, when a graceful stop
+/// takes too long; at most a quarter of its patience.
+pub const LAST_CALL: Duration = Duration::from_secs(1);
 /// The longest pause after failed births.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -98,9 +101,11 @@ enum Manager {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Running,
-    /// Since when, and from when on all are killed.
+    /// Since when; when all workers are told to leave, unless they were; and from when on all are
+    /// killed.
     Stopping {
         since: Instant,
+        last_call: Option<Instant>,
         until: Instant,
     },
     Fast {
@@ -309,8 +314,10 @@ impl Children {
     pub fn stop(&mut self, now: Instant) {
         match self.phase {
             Phase::Running => {
-                let until = now + self.policy.graceful_timeout;
-                self.phase = Phase::Stopping { since: now, until };
+                let patience = self.policy.graceful_timeout;
+                let until = now + patience;
+                let last_call = Some(until - LAST_CALL.min(patience / 4));
+                self.phase = Phase::Stopping { since: now, last_call, until };
                 self.recycle.clear();
                 self.turn = None;
                 for (_, deadline) in &mut self.leftovers {

@@ -9,6 +9,7 @@ impl Children {
     /// The next thing to do, which the table then takes for done. `None`: sleep until something
     /// happens, or until [`deadline`](Self::deadline).
     pub fn decide(&mut self, now: Instant) -> Option<Decision> {
+        self.call_last(now);
         self.end_overdue(now);
         self.end_manager();
         self.take_turns(now);
@@ -23,7 +24,8 @@ impl Children {
     pub fn deadline(&self, now: Instant) -> Option<Instant> {
         let kills = self.leftovers.iter().filter_map(|(_, until)| *until).min();
         let stop = match self.phase {
-            Phase::Stopping { until, .. } | Phase::Fast { until } if !self.killed => Some(until),
+            Phase::Stopping { last_call, until, .. } if !self.killed => last_call.or(Some(until)),
+            Phase::Fast { until } if !self.killed => Some(until),
             _ => None,
         };
         let begin = match (self.phase, self.manager) {
@@ -44,6 +46,16 @@ impl Children {
     /// Whether deaths are in order.
     pub fn is_stopping(&self) -> bool {
         self.phase != Phase::Running
+    }
+
+    /// A stop that takes too long is not the idle workers' fault: they leave in good order, END
+    /// blocks and all, and the others may still finish what they do.
+    fn call_last(&mut self, now: Instant) {
+        if let Phase::Stopping { last_call, .. } = &mut self.phase
+            && last_call.take_if(|at| *at <= now).is_some()
+        {
+            self.all_leave();
+        }
     }
 
     /// Whoever had until now is killed.
@@ -147,11 +159,11 @@ impl Children {
         })
     }
 
-    /// Until everything is drained there is work for workers, also when stopping: one may leave of
-    /// its own accord, or because the whole process group was told to.
+    /// Until everything is drained, or the last call, there is work for workers, also when stopping:
+    /// one may leave of its own accord, or because the whole process group was told to.
     fn wants_birth(&self) -> bool {
         matches!(self.manager, Manager::Living { .. })
-            && !matches!(self.phase, Phase::Fast { .. })
+            && !matches!(self.phase, Phase::Stopping { last_call: None, .. } | Phase::Fast { .. })
             && !self.drained
             && !self.killed
             && self.active().count() < self.target()

@@ -157,7 +157,7 @@ fn a_graceful_stop_ends_workers_when_drained_and_the_manager_last() {
     let mut story = Story::running(2, 4);
     story.children.stop(story.now);
     assert_eq!(story.go(), [TellStop]);
-    assert_eq!(story.waits(), Some(GRACEFUL));
+    assert_eq!(story.waits(), Some(GRACEFUL - LAST_CALL));
     story.children.drained();
     assert_eq!(story.go(), [Term(1), Term(2)]);
     story.dies(1);
@@ -192,11 +192,15 @@ fn while_connections_are_drained_a_worker_that_leaves_is_replaced() {
 }
 
 #[test]
-fn at_the_deadline_of_a_graceful_stop_everybody_is_killed() {
-    let mut story = Story::running(2, 4);
+fn before_the_deadline_of_a_graceful_stop_all_are_told_to_leave_and_then_killed() {
+    let mut story = Story::running(3, 6);
     story.children.stop(story.now);
     story.go();
-    assert_eq!(story.after(GRACEFUL), [Kill(1), Kill(2), Kill(MANAGER)]);
+    assert_eq!(story.after(GRACEFUL - LAST_CALL), [Term(1), Term(2), Term(3)]);
+    story.dies(3);
+    assert_eq!(story.go(), [TellDied(2)], "no worker is born any more");
+    assert_eq!(story.waits(), Some(LAST_CALL));
+    assert_eq!(story.after(LAST_CALL), [Kill(1), Kill(2), Kill(MANAGER)]);
     assert_eq!(story.waits(), None);
     for pid in [1, MANAGER, 2] {
         story.dies(pid);
