@@ -8,15 +8,46 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod counters;
+mod crowd;
+mod deeds;
 mod engine;
+mod hold;
 mod idle;
+mod mixed;
 mod plan;
+mod slow;
+mod soak;
 mod stats;
+mod storm;
+mod tree;
 
+pub use counters::Counters;
+pub use crowd::{Crowd, Slowness, Told};
 pub use engine::run;
+pub use hold::Hold;
 pub use idle::Idle;
 pub use plan::{Amount, Plan};
+pub use slow::{Beside, SlowPlan, beside};
+pub use soak::{Sample, SoakPlan, SoakReport, soak};
 pub use stats::{Report, Waits};
+pub use storm::{StormReport, storm};
+pub use tree::{Footprint, Process, footprint, pids, weigh};
+
+use std::time::Duration;
+
+/// Lets time pass.
+///
+/// # Errors
+///
+/// If the kernel cannot wait.
+pub fn pause(time: Duration) -> anyhow::Result<()> {
+    let time = rustix::event::Timespec::try_from(time)?;
+    match rustix::event::poll(&mut [], Some(&time)) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
 
 /// Allows this process as many descriptors as the system will give it.
 pub fn raise_descriptors() {

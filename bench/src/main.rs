@@ -1,4 +1,5 @@
-//! The benchmark program: `monoceros-bench keepalive [options] ADDRESS`.
+//! The benchmark program: `monoceros-bench keepalive [options] ADDRESS`, and the stories of slow and
+//! hostile clients: `slow`, `storm`, `unread`, `announce`, `soak`.
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "figures are what it is for")]
 
@@ -6,27 +7,69 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use clap::{Arg, ArgMatches, Command, value_parser};
-use monoceros_bench::{Amount, Idle, Plan, raise_descriptors, run};
+use monoceros_bench::{
+    Amount, Hold, Idle, Plan, SlowPlan, Slowness, SoakPlan, beside, footprint, pause,
+    raise_descriptors, run, soak, storm,
+};
+
+/// What `--help` says in the end.
+const REPEAT: &str = "To repeat the figures of slow and hostile clients by hand:
+  monoceros --listen 127.0.0.1:5000 --max-workers=4 --max-reqs-per-child=0 tests/apps/mixed.psgi &
+  monoceros-bench slow 127.0.0.1:5000
+  monoceros-bench storm 127.0.0.1:5000
+  monoceros-bench unread --server PID 127.0.0.1:5000
+  monoceros-bench announce --server PID 127.0.0.1:5000    (start with --max-body-size=10g)
+  monoceros-bench soak --server PID 127.0.0.1:5000
+PID is the supervisor's; WINCH sent to it logs what the server holds. `make soak` does all of it, \
+through both doors.";
 
 fn main() -> anyhow::Result<()> {
     let matches = command().get_matches();
+    raise_descriptors();
     match matches.subcommand() {
         Some(("keepalive", options)) => keepalive(options),
+        Some(("slow", options)) => slow(options),
+        Some(("storm", options)) => {
+            let patience = Duration::from_secs(u64::try_from(count(options, "patience"))?);
+            let report =
+                storm(address(options), count(options, "connections"), path(options), patience)?;
+            print!("{report}");
+            Ok(())
+        }
+        Some(("unread", options)) => {
+            hold(options, |at, clients| Hold::unread(at, clients, path(options)))
+        }
+        Some(("announce", options)) => {
+            let length = u64::try_from(count(options, "length"))?;
+            hold(options, |at, clients| Hold::announced(at, clients, length))
+        }
+        Some(("soak", options)) => {
+            let report = soak(&SoakPlan {
+                address: address(options),
+                server: server(options)?,
+                clients: count(options, "clients"),
+                requests: u64::try_from(count(options, "requests"))?,
+            })?;
+            print!("{report}");
+            Ok(())
+        }
         _ => Ok(()),
     }
 }
 
+fn number(name: &'static str, default: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).default_value(default).value_parser(value_parser!(usize)).help(help)
+}
+
+fn text(name: &'static str, default: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).default_value(default).help(help)
+}
+
 fn command() -> Command {
-    let number = |name: &'static str, default: &'static str, help: &'static str| {
-        Arg::new(name)
-            .long(name)
-            .default_value(default)
-            .value_parser(value_parser!(usize))
-            .help(help)
-    };
+    let address = || Arg::new("address").required(true).value_parser(value_parser!(SocketAddr));
+    let server = || number("server", "0", "Process number of its supervisor");
     let keepalive = Command::new("keepalive")
         .about("Every kept connection makes its own requests, one after the other")
-        .arg(Arg::new("address").required(true).value_parser(value_parser!(SocketAddr)))
         .arg(number("connections", "100", "Kept connections"))
         .arg(number("requests", "250", "Requests of each"))
         .arg(number("seconds", "0", "Run for so long instead"))
@@ -34,24 +77,119 @@ fn command() -> Command {
         .arg(number("idle", "0", "Idle connections held beside them, asked again at the end"))
         .arg(number("patience", "5", "Seconds that a request may take"))
         .arg(Arg::new("path").long("path").help("What to ask for"));
+    let slow = Command::new("slow")
+        .about("Active clients, alone and beside slow readers, uploaders and senders of heads")
+        .arg(number("connections", "20", "Active clients"))
+        .arg(number("slow", "50", "Slow ones"))
+        .arg(number("seconds", "10", "How long each phase is"))
+        .arg(number("rounds", "1", "How often all is done"))
+        .arg(text("path", "/", "What active and sending ones ask for"))
+        .arg(text("large", "/bytes/33554432", "What slow readers ask for"));
+    let storm = Command::new("storm")
+        .about("Connections opened all at once, a request on each")
+        .arg(number("connections", "10000", "How many"))
+        .arg(number("patience", "60", "Seconds until the last answer"))
+        .arg(text("path", "/sleep/10", "What to ask for"));
+    let unread = Command::new("unread")
+        .about("Clients that ask and do not read: what the server holds for them")
+        .arg(server())
+        .arg(number("clients", "2000", "How many"))
+        .arg(number("seconds", "15", "How long they are watched"))
+        .arg(text("path", "/bytes/1048576", "What to ask for"));
+    let announce = Command::new("announce")
+        .about("Clients that announce a large body and send a byte of it")
+        .arg(server())
+        .arg(number("clients", "1000", "How many"))
+        .arg(number("seconds", "5", "How long they are watched"))
+        .arg(number("length", "9999999999", "Bytes that they announce"));
+    let soak = Command::new("soak")
+        .about("Requests of mixed kinds, malformed and given up ones too: whether the server grows")
+        .arg(server())
+        .arg(number("clients", "64", "Clients at a time"))
+        .arg(number("requests", "2000000", "Requests in all"));
+    let all = [keepalive, slow, storm, unread, announce, soak];
     Command::new("monoceros-bench")
-        .about("Measures how long requests wait")
+        .about("Measures how long requests wait, and what clients cost")
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand_required(true)
-        .subcommand(keepalive)
+        .after_help(REPEAT)
+        .subcommands(all.map(|one| one.arg(address())))
+}
+
+fn count(options: &ArgMatches, name: &str) -> usize {
+    options.get_one::<usize>(name).copied().unwrap_or_default()
+}
+
+fn address(options: &ArgMatches) -> SocketAddr {
+    *options.get_one::<SocketAddr>("address").expect("clap requires it")
+}
+
+fn path(options: &ArgMatches) -> &str {
+    options.get_one::<String>("path").map_or("/", String::as_str)
+}
+
+fn server(options: &ArgMatches) -> anyhow::Result<u32> {
+    match u32::try_from(count(options, "server"))? {
+        0 => anyhow::bail!("--server is needed: the process number of the supervisor"),
+        pid => Ok(pid),
+    }
+}
+
+fn slow(options: &ArgMatches) -> anyhow::Result<()> {
+    let plan = SlowPlan {
+        address: address(options),
+        active: count(options, "connections"),
+        slow: count(options, "slow"),
+        time: Duration::from_secs(u64::try_from(count(options, "seconds"))?),
+        path: path(options).to_owned(),
+        large: options.get_one::<String>("large").cloned().unwrap_or_default(),
+    };
+    for _ in 0..count(options, "rounds") {
+        for slowness in [Slowness::Readers, Slowness::Uploaders, Slowness::Heads] {
+            println!("{}", beside(&plan, slowness, &mut |_| {})?);
+        }
+    }
+    Ok(())
+}
+
+/// Watches the server while connections are held, and after they have gone.
+fn hold(
+    options: &ArgMatches,
+    make: impl FnOnce(SocketAddr, usize) -> anyhow::Result<Hold>,
+) -> anyhow::Result<()> {
+    let server = server(options)?;
+    let show = |when: &str| {
+        let now = footprint(server);
+        println!(
+            "{when}: {} KiB of memory (processes {}, files {}), {} KiB in files on disk",
+            now.memory(),
+            now.pss,
+            now.memory_files,
+            now.disk_files
+        );
+    };
+    show("before");
+    let held = make(address(options), count(options, "clients"))?;
+    for second in 0..count(options, "seconds") {
+        show(&format!("{second} s"));
+        pause(Duration::from_secs(1))?;
+    }
+    println!("{} clients have been answered, in part or closed", held.spoken_to()?);
+    drop(held);
+    pause(Duration::from_secs(3))?;
+    show("after they have gone");
+    Ok(())
 }
 
 fn keepalive(options: &ArgMatches) -> anyhow::Result<()> {
-    let count = |name| options.get_one::<usize>(name).copied().unwrap_or_default();
-    let seconds = |name| u64::try_from(count(name)).map(Duration::from_secs);
-    let address = *options.get_one::<SocketAddr>("address").expect("clap requires it");
-    raise_descriptors();
+    let seconds = |name| u64::try_from(count(options, name)).map(Duration::from_secs);
+    let address = address(options);
 
-    let mut plan = Plan::keepalive(address, count("connections"));
-    plan.fresh = count("fresh");
+    let mut plan = Plan::keepalive(address, count(options, "connections"));
+    plan.fresh = count(options, "fresh");
     plan.patience = seconds("patience")?;
     plan.amount = match seconds("seconds")? {
-        Duration::ZERO => Amount::RequestsPerConnection(u32::try_from(count("requests"))?),
+        Duration::ZERO => Amount::RequestsPerConnection(u32::try_from(count(options, "requests"))?),
         time => Amount::Time(time),
     };
     if let Some(path) = options.get_one::<String>("path") {
@@ -59,7 +197,7 @@ fn keepalive(options: &ArgMatches) -> anyhow::Result<()> {
     }
 
     let opening = Instant::now();
-    let mut idle = Idle::open(address, count("idle"))?;
+    let mut idle = Idle::open(address, count(options, "idle"))?;
     if idle.count() > 0 {
         println!("{} idle connections opened in {:.2?}", idle.count(), opening.elapsed());
     }
