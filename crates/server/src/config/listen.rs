@@ -57,6 +57,8 @@ pub struct Inherited {
 pub(super) enum BadListen {
     /// It is no address: what it should be.
     Expected(&'static str),
+    /// This part of it is not what it should be.
+    Part(String, &'static str),
     /// It is one that we refuse: why.
     Refused(&'static str),
 }
@@ -79,7 +81,9 @@ impl Listen {
             return Err(BadListen::Refused("TLS is the edge's, or a proxy's in front"));
         }
         let Some((host, port)) = text.rsplit_once(':') else {
-            return Err(BadListen::Expected("host:port, :port, [v6]:port, /path or unix:/path"));
+            return Err(BadListen::Expected(
+                "host:port, :port, [v6]:port, unix:path or a path with a / in it (./app.sock)",
+            ));
         };
         let port =
             read_port(port).ok_or(BadListen::Expected("an address with a port 0 to 65535"))?;
@@ -179,9 +183,8 @@ fn read_unix(text: &str) -> Result<Listen, BadListen> {
             Some(("unlink", "0")) => unlink = false,
             Some(("unlink", "1")) => unlink = true,
             _ => {
-                return Err(BadListen::Expected(
-                    "a path with ?mode=0660&owner=user&group=group&unlink=1",
-                ));
+                let known = "mode=0660, owner=user, group=group or unlink=1";
+                return Err(BadListen::Part(pair.to_owned(), known));
             }
         }
     }
@@ -191,5 +194,5 @@ fn read_unix(text: &str) -> Result<Listen, BadListen> {
 fn read_mode(octal: &str) -> Result<u32, BadListen> {
     let digits = octal.bytes().all(|byte| byte.is_ascii_digit());
     let mode = u32::from_str_radix(octal, 8).ok().filter(|mode| digits && *mode <= 0o777);
-    mode.ok_or(BadListen::Expected("a mode in octal, 0 to 0777"))
+    mode.ok_or_else(|| BadListen::Part(format!("mode={octal}"), "a mode in octal, from 0 to 0777"))
 }

@@ -154,7 +154,8 @@ pub static TABLE: &[Opt] = &[
         short: Some('S'),
         unit: Unit::Path,
         help: "Listen on this UNIX socket",
-        more: "Beside `listen`, `host` or `port`: on it, too. See `listen` for its permissions.",
+        more: "Beside `listen`, `host` or `port`: on it, too. See `listen` for its permissions. Under \
+               plackup a relative path needs a slash: `./app.sock`.",
         part: ADDRESSES,
         set: |options, value| options.socket = value.path(),
         ..PLAIN

@@ -11,7 +11,7 @@ fn host() -> HostFacts {
 }
 
 /// What handler's keys come to.
-fn keys(pairs: &[(&str, &str)]) -> Result<Config, Vec<OptionError>> {
+pub(super) fn keys(pairs: &[(&str, &str)]) -> Result<Config, Vec<OptionError>> {
     let owned = |text: &str| (text != "undef").then(|| text.to_owned());
     let pairs = pairs.iter().map(|(key, value)| ((*key).to_owned(), owned(value)));
     Config::decide(&plackup::options(pairs)?, &host())
@@ -25,11 +25,11 @@ fn asked(pairs: &[(&str, &str)]) -> Result<Config, Vec<OptionError>> {
     if errors.is_empty() { Config::decide(&options, &host()) } else { Err(errors) }
 }
 
-fn message(result: Result<Config, Vec<OptionError>>) -> String {
+pub(super) fn message(result: Result<Config, Vec<OptionError>>) -> String {
     result.unwrap_err().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
-fn listens(result: Result<Config, Vec<OptionError>>) -> Vec<String> {
+pub(super) fn listens(result: Result<Config, Vec<OptionError>>) -> Vec<String> {
     result.unwrap().listen.iter().map(ToString::to_string).collect()
 }
 
@@ -283,6 +283,8 @@ fn addresses_are_read_as_they_are_written() {
         assert!(message(asked(&[("listen", wrong)])).contains("is not"), "{wrong}");
     }
     assert!(message(asked(&[("listen", ":443:ssl")])).contains("TLS"));
+    let mode = message(asked(&[("listen", "unix:/x?mode=999")]));
+    assert!(mode.contains("\"mode=999\" is not a mode in octal"), "{mode}");
     let long = format!("/{}", "x".repeat(107));
     assert!(message(asked(&[("listen", &long)])).contains("107"));
 }
@@ -310,8 +312,11 @@ fn what_plackup_derives_from_listen_is_undone() {
         [("host", "undef"), ("port", "80"), ("listen", ":80"), ("listen", "/x"), ("socket", "/x")];
     assert_eq!(listens(keys(&both)), [":80", "/x"]);
     // plackup -S app.sock
-    let socket = [("port", "undef"), ("listen", "app.sock"), ("socket", "app.sock")];
-    assert_eq!(listens(keys(&socket)), ["app.sock"]);
+    let socket = [("port", "undef"), ("listen", "./app.sock"), ("socket", "./app.sock")];
+    assert_eq!(listens(keys(&socket)), ["./app.sock"]);
+    // plackup -l ./app:1
+    let colon = [("host", "./app"), ("port", "1"), ("listen", "./app:1")];
+    assert_eq!(listens(keys(&colon)), ["./app:1"]);
     // plackup --socket-path=/x, alone and with a port
     let path = [("socket_path", "/x"), ("port", "5000"), ("listen", ":5000")];
     assert_eq!(listens(keys(&path)), ["/x"]);

@@ -114,6 +114,11 @@ impl Unit {
         if self == Self::Address {
             return Listen::read(text).map(Value::Address).map_err(|wrong| match wrong {
                 BadListen::Expected(what) => bad(what.to_owned()),
+                BadListen::Part(part, what) => OptionError::BadValue {
+                    name: name.to_owned(),
+                    value: Some(part),
+                    expected: format!("{what} (in {text})"),
+                },
                 BadListen::Refused(why) => {
                     OptionError::Refused { name: name.to_owned(), why: format!("{text}: {why}") }
                 }
