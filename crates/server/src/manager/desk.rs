@@ -36,8 +36,8 @@ pub(super) enum Stage {
     Job(Box<Waiting>),
     /// The rest of an answer.
     Draining(Box<Draining>),
-    /// Our half is closed; so many bytes have been dropped.
-    Lingering(usize),
+    /// Our half is closed.
+    Lingering(Lingering),
 }
 
 /// A complete request. Its bytes are kept until its row is Lent.
@@ -67,6 +67,18 @@ pub(super) struct Draining {
     pub(super) then: Option<End>,
     pub(super) rest: Vec<u8>,
     pub(super) window: Window,
+    /// Bytes that the kernel held for the client when the window began.
+    pub(super) unsent: u64,
+}
+
+/// What still comes after our end is dropped; what the kernel holds for the client is still sent.
+#[derive(Debug)]
+pub(super) struct Lingering {
+    /// Bytes that have come.
+    pub(super) dropped: usize,
+    pub(super) window: Window,
+    /// Bytes that the kernel held for the client when the window began.
+    pub(super) unsent: u64,
 }
 
 /// All slots.

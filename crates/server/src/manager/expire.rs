@@ -99,6 +99,12 @@ impl Window {
         self.bytes = self.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 
+    /// Counts what left the kernel: it had `before` bytes when the window began, has `after` now, and
+    /// was given what has been counted meanwhile.
+    pub(super) fn settle(&mut self, before: u64, after: u64) {
+        self.bytes = self.bytes.saturating_add(before).saturating_sub(after);
+    }
+
     pub(super) fn until(&self) -> u64 {
         self.until
     }
@@ -168,6 +174,18 @@ mod tests {
         }
         while expire.due(9_999).is_some() {}
         assert_eq!(expire.heap.into_vec(), [Reverse((10_000, ID))]);
+    }
+
+    #[test]
+    fn a_window_counts_what_the_client_got_and_not_what_the_kernel_took() {
+        // The kernel held a megabyte and takes nothing more, but the client reads from it.
+        let mut window = Window::begin(0);
+        window.settle(1_000_000, 990_000);
+        assert!(!window.too_slow(WINDOW, 500));
+        // The kernel takes a megabyte, and the client nothing of it.
+        window.count(1_000_000);
+        window.settle(0, 1_000_000);
+        assert!(window.too_slow(2 * WINDOW, 500));
     }
 
     #[test]

@@ -11,10 +11,15 @@ use rustix::net::{self, RecvFlags, Shutdown};
 use tracing::debug;
 
 use super::Manager;
-use super::desk::Stage;
+use super::desk::{Lingering, Stage};
+use super::expire::Window;
 use super::poll::Interest;
 use crate::channel::message::End;
+use crate::os::socket;
 use crate::table::ConnId;
+
+/// How often it is looked whether a slow reader has got everything, in milliseconds.
+const SELDOM: u64 = 1_000;
 
 /// The most bytes that are read and dropped.
 const MOST: usize = 1 << 20;
@@ -36,7 +41,9 @@ impl Manager<'_> {
         if net::shutdown(&connection.fd, Shutdown::Write).is_err() {
             return self.close(id, false);
         }
-        connection.stage = Stage::Lingering(0);
+        let unsent = socket::unsent(connection.fd.as_fd());
+        let window = Window::begin(self.now);
+        connection.stage = Stage::Lingering(Lingering { dropped: 0, window, unsent });
         self.set_deadline(id, until);
         self.linger(id);
     }
@@ -45,7 +52,7 @@ impl Manager<'_> {
     pub(super) fn linger(&mut self, id: ConnId) {
         loop {
             let Some(connection) = self.desks.get(id) else { return };
-            let Stage::Lingering(dropped) = &mut connection.stage else { return };
+            let Stage::Lingering(Lingering { dropped, .. }) = &mut connection.stage else { return };
             match net::recv(&connection.fd, &mut self.scratch[..], RecvFlags::DONTWAIT) {
                 Ok((0, _)) => return self.close(id, false),
                 Ok((n, _)) => {
@@ -59,6 +66,28 @@ impl Manager<'_> {
                 Err(_) => return self.close(id, false),
             }
         }
+    }
+
+    /// The linger timeout has passed. A slow reader may still be taking what the kernel holds for it: a
+    /// reset would throw that away, so it has time as long as it keeps to drain-min-rate.
+    pub(super) fn linger_expired(&mut self, id: ConnId) {
+        let (now, rate) = (self.now, self.config.drain_min_rate);
+        let Some(connection) = self.desks.get(id) else { return };
+        let Stage::Lingering(lingering) = &mut connection.stage else { return };
+        let unsent = socket::unsent(connection.fd.as_fd());
+        if unsent == 0 {
+            return self.close(id, true);
+        }
+        if lingering.window.until() <= now {
+            lingering.window.settle(lingering.unsent, unsent);
+            lingering.unsent = unsent;
+            if lingering.window.too_slow(now, rate) {
+                debug!(connection = %id, "the answer's end is read too slowly (drain-min-rate)");
+                return self.close(id, true);
+            }
+        }
+        let until = lingering.window.until().min(now.saturating_add(SELDOM));
+        self.set_deadline(id, until);
     }
 
     /// Ends it now, whatever copies there are, and frees its slot under a new serial.

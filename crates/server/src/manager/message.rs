@@ -16,6 +16,7 @@ use super::read::Reading;
 use crate::channel::control::Report;
 use crate::channel::message::{self, Drain, End, Message};
 use crate::channel::socket;
+use crate::os::socket::unsent;
 use crate::steps::step;
 use crate::table::{ConnId, Owner, WorkerId};
 
@@ -143,6 +144,7 @@ impl Manager<'_> {
             then: drain.then,
             rest: drain.rest.to_vec(),
             window: Window::begin(self.now),
+            unsent: self.desks.get(id).map_or(0, |found| unsent(found.fd.as_fd())),
         };
         if draining.file.is_none() && drain.length > 0 {
             error!(connection = %id, "no descriptor is free for the rest of an answer");

@@ -4,6 +4,8 @@
 //! Watched to Held and looks: if there are bytes, it has spoken (all workers may have been busy for
 //! longer than the timeout), and step 2 goes on.
 
+use std::os::fd::AsFd;
+
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 use std::time::Duration;
@@ -15,6 +17,7 @@ use super::poll::Interest;
 use super::read::Reading;
 use crate::channel::message::End;
 use crate::http::refusal::Refusal;
+use crate::os::socket;
 use crate::table::{ConnId, Owner};
 
 /// Without keep-alive, how long a connection may be silent that is kept all the same, because its
@@ -113,6 +116,11 @@ impl Manager<'_> {
                 }
             }
             Stage::Draining(draining) => {
+                // What the kernel takes is no measure: it takes nothing for long, then megabytes.
+                let unsent = socket::unsent(connection.fd.as_fd());
+                if draining.window.until() <= now {
+                    draining.window.settle(std::mem::replace(&mut draining.unsent, unsent), unsent);
+                }
                 if draining.window.too_slow(now, drain_rate) {
                     debug!(connection = %id, "the answer is read too slowly (drain-min-rate)");
                     self.end(id, End::Reset);
@@ -121,7 +129,7 @@ impl Manager<'_> {
                     self.set_deadline(id, until);
                 }
             }
-            Stage::Lingering(_) => self.close(id, true),
+            Stage::Lingering(_) => self.linger_expired(id),
             Stage::Job(_) | Stage::Away => self.set_deadline(id, look),
         }
     }

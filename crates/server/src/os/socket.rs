@@ -1,10 +1,11 @@
-//! Descriptors that come from outside the program: inherited ones, and answers of raw calls.
+//! Descriptors that come from outside the program: inherited ones, and answers of raw calls; and how
+//! much of what a socket has taken is still in the kernel.
 //!
 //! This is the only place where a number becomes an owner. Everything else about sockets is
 //! `rustix`'s: it also has `connect_unspec`, and passes descriptors without integers.
 
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// Takes over descriptor `number`, which whoever started this program left open for it, and makes
 /// it close-on-exec.
@@ -30,6 +31,20 @@ pub fn inherit(number: i32) -> io::Result<OwnedFd> {
         return Err(io::Error::last_os_error());
     }
     owned(number)
+}
+
+/// Bytes that were written to a socket and that its peer has not got: TCP has not acknowledged them, or
+/// nobody has read them from the UNIX socket. What the kernel cannot say is nothing.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a call that no crate wraps; the number goes nowhere"
+)]
+pub fn unsent(socket: BorrowedFd<'_>) -> u64 {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: TIOCOUTQ (SIOCOUTQ on sockets) writes one int, and `bytes` is one that lives on; the
+    // descriptor is open while it is borrowed.
+    let done = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    if done == 0 { u64::try_from(bytes).unwrap_or_default() } else { 0 }
 }
 
 /// The owner of what a system call has just returned; its error if that is -1.

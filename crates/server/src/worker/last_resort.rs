@@ -12,6 +12,7 @@ use tracing::warn;
 use super::app::{App, Interest, Waited};
 use super::{Turn, Worker};
 use crate::channel::message::End;
+use crate::os::socket::unsent;
 use crate::table::ConnId;
 
 /// How long a window of the least rate is.
@@ -31,7 +32,15 @@ impl Worker<'_> {
         warn!(connection = %id, bytes = bytes.len(), "nothing can be spooled: a worker has to wait");
         let rate = self.site.config.drain_min_rate;
         let least = usize::try_from(rate.saturating_mul(WINDOW.as_secs())).unwrap_or(usize::MAX);
-        let mut owed_at_start = bytes.len();
+        // What the kernel still holds the client has not got: without it, a slow reader of a large
+        // buffer would look like one who reads nothing.
+        let owed = |client, bytes: &[u8]| {
+            usize::try_from(unsent(client)).unwrap_or(usize::MAX).saturating_add(bytes.len())
+        };
+        let Some(client) = self.cache.get(id) else {
+            return Written::Over(Turn::On);
+        };
+        let mut owed_at_start = owed(client, bytes);
         while !bytes.is_empty() {
             let Some(client) = self.cache.get(id) else {
                 return Written::Over(Turn::On);
@@ -42,8 +51,10 @@ impl Worker<'_> {
                 Err(Errno::AGAIN | Errno::NOBUFS) => {
                     match app.wait(client, Interest::Writable, Some(WINDOW)) {
                         Waited::Ready => {}
-                        Waited::TimedOut if owed_at_start - bytes.len() >= least => {
-                            owed_at_start = bytes.len();
+                        Waited::TimedOut
+                            if owed_at_start.saturating_sub(owed(client, bytes)) >= least =>
+                        {
+                            owed_at_start = owed(client, bytes);
                         }
                         Waited::TimedOut => return Written::Over(self.closed(app, id, End::Reset)),
                         Waited::Exit(status) => return Written::Over(Turn::Leave(status)),
