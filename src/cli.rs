@@ -172,6 +172,17 @@ fn the_application(
     word: &OsStr,
     second: Option<&OsString>,
 ) -> Option<OptionError> {
+    if let Some(word) =
+        [Some(word), second.map(OsString::as_os_str)].into_iter().flatten().find(is_state)
+    {
+        return Some(OptionError::Refused {
+            name: word.to_string_lossy().into_owned(),
+            why:
+                "this is taken for the application; an option's on or off stands behind a =, as in \
+                  --keepalive=off"
+                    .to_owned(),
+        });
+    }
     let other = second.map(|word| word.to_string_lossy().into_owned());
     if let Some(other) = other.or_else(|| options.perl.app.clone()) {
         return Some(OptionError::Conflict {
@@ -181,6 +192,12 @@ fn the_application(
         });
     }
     set(options, "--app", word).err()
+}
+
+/// Whether it looks like the value of an option that is on or off. (An application of that name is
+/// `./on`.)
+fn is_state(word: &&OsStr) -> bool {
+    ["on", "off", "yes", "no", "true", "false", "1", "0"].iter().any(|state| word == state)
 }
 
 /// The option that clap stopped at, with its dashes and without a value.
@@ -267,6 +284,15 @@ mod tests {
     }
 
     #[test]
+    fn a_value_of_a_boolean_stands_behind_an_equals_sign() {
+        for line in [&["--keepalive", "0", "app.psgi"][..], &["app.psgi", "--keepalive", "off"]] {
+            assert!(message(line).contains("--keepalive=off"), "{}", message(line));
+        }
+        assert!(message(&["--keepalive=maybe"]).contains("is not one of on, off"));
+        assert_eq!(options(&["./on"]).perl.app.as_deref(), Some("./on"));
+    }
+
+    #[test]
     fn what_perl_takes_may_be_cuddled_and_repeated() {
         let options = options(&["-Ilib", "-I", "t/lib", "-MFoo=a,b", "-e", "-f 'x'; sub {}"]);
         assert_eq!(options.perl.include, ["lib", "t/lib"]);
@@ -299,7 +325,7 @@ mod tests {
             said,
             [
                 "--timeout: \"soon\" is not seconds from 0.1 to 86400, decimals allowed",
-                "--user: not in this version",
+                "--user: not in this version; until then: systemd's User=, or setpriv",
                 "unknown option --colour",
                 "unknown option --max-worker: did you mean --max-workers?",
                 "unknown option -x",

@@ -144,7 +144,7 @@ impl Options {
         match opt.standing {
             Standing::Built => {}
             Standing::NotYet if is_off() => return Ok(()),
-            Standing::NotYet => return Err(OptionError::NotYet { name: typed() }),
+            Standing::NotYet => return Err(OptionError::NotYet { name: typed(), until: opt.more }),
             Standing::Refused(why) if !is_off() => {
                 return Err(OptionError::Refused { name: typed(), why: why.to_owned() });
             }

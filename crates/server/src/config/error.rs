@@ -3,6 +3,9 @@
 //! Each message is one line that names the option as it was typed and says what to write instead.
 //! They are collected and shown all at once, before anything is bound.
 
+/// The words for on and off.
+pub(super) const BOOLEANS: &str = "on, off, yes, no, true, false, 1, 0";
+
 /// What is wrong with one option.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OptionError {
@@ -15,10 +18,12 @@ pub enum OptionError {
         nearest: Option<String>,
     },
     /// An option that is planned.
-    #[error("{name}: not in this version")]
+    #[error("{name}: not in this version; until then: {until}")]
     NotYet {
         /// The name as typed.
         name: String,
+        /// What does it until then.
+        until: &'static str,
     },
     /// An option that a peer has and this server will not have, or that is another door's.
     #[error("{name}: {why}")]
@@ -48,8 +53,8 @@ pub enum OptionError {
         /// In which way.
         why: String,
     },
-    /// A boolean that was given a word: plackup takes the next one for its value.
-    #[error("{name} takes no word; {word} was swallowed: write --enable-{}", .name.trim_start_matches('-').replace('_', "-"))]
+    /// A boolean that was given a word under plackup, which takes the next one for its value.
+    #[error("{name}: \"{word}\" is not one of {BOOLEANS}; if it was swallowed, write --enable-{}", .name.trim_start_matches('-').replace('_', "-"))]
     Swallowed {
         /// The option, as typed.
         name: String,

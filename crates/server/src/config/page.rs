@@ -40,7 +40,9 @@ pub fn page() -> String {
                 Standing::Built => {
                     "| option | value | default | what it does |\n| --- | --- | --- | --- |"
                 }
-                Standing::NotYet => "| option | what it will do |\n| --- | --- |",
+                Standing::NotYet => {
+                    "| option | what it will do | until then |\n| --- | --- | --- |"
+                }
                 _ => "| option | why |\n| --- | --- |",
             };
             let _ = write!(out, "\n## {part}\n\n{columns}\n");
@@ -58,7 +60,7 @@ fn row(out: &mut String, opt: &Opt) {
             let (value, help) = (cell(&value(opt)), cell(opt.help));
             writeln!(out, "| {names} | {value} | {} | {help}{} |", opt.default, cell(&more))
         }
-        Standing::NotYet => writeln!(out, "| {names} | {} |", cell(opt.help)),
+        Standing::NotYet => writeln!(out, "| {names} | {} | {} |", cell(opt.help), cell(opt.more)),
         Standing::Refused(why) | Standing::Ignored(why) => writeln!(out, "| {names} | {why} |"),
     };
 }

@@ -75,9 +75,9 @@ const PLAIN: Opt = Opt {
     set: |_, _| {},
 };
 
-/// An option of this name that is planned.
-const fn not_yet(name: &'static str, unit: Unit, help: &'static str) -> Opt {
-    Opt { name, unit, help, standing: Standing::NotYet, part: NOT_YET, ..PLAIN }
+/// An option of this name that is planned; `more` is what does it until then.
+const fn not_yet(name: &'static str, unit: Unit, help: &'static str, more: &'static str) -> Opt {
+    Opt { name, unit, help, more, standing: Standing::NotYet, part: NOT_YET, ..PLAIN }
 }
 
 /// An option of a peer that we refuse.
@@ -582,33 +582,109 @@ pub static TABLE: &[Opt] = &[
         part: APPLICATION,
         ..PLAIN
     },
-    not_yet("user", ANY_TEXT, "Become this user after binding"),
-    not_yet("group", ANY_TEXT, "Become this group after binding"),
-    Opt { short: Some('D'), ..not_yet("daemonize", Unit::Boolean, "Run in the background") },
-    not_yet("request-timeout", ANY_TIME, "Seconds in the application: 504"),
-    not_yet("cleanup-timeout", ANY_TIME, "Seconds for cleanup handlers"),
-    not_yet("max-worker-age", ANY_TIME, "Replace a worker after this time"),
-    not_yet("max-worker-memory", SIZE_OR_NONE, "Replace a worker that has grown to this size"),
-    not_yet("defer-accept", ANY_TIME, "Let the kernel hold connections that say nothing"),
-    not_yet("proctitle", Unit::Boolean, "Show role, slot, generation and state in ps"),
-    not_yet("sendfile-root", Unit::Path, "Files that X-Sendfile may name"),
-    not_yet("trusted-proxy", ANY_TEXT, "Peers whose X-Forwarded-For is believed"),
-    not_yet("signal-usr1", Unit::Text("reopen|slow-stop"), "What USR1 does"),
-    not_yet("dir", Unit::Path, "Folder to go to; start_server's"),
-    not_yet("status-file", Unit::Path, "Generations and their pids; start_server's"),
-    not_yet("envdir", Unit::Path, "Environment, a file per variable; start_server's"),
-    Opt { doors: Doors::Plackup, ..not_yet("child-exit", Unit::Code, "Run as a worker leaves") },
+    not_yet("user", ANY_TEXT, "Become this user after binding", "systemd's User=, or setpriv"),
+    not_yet("group", ANY_TEXT, "Become this group after binding", "systemd's Group=, or setpriv"),
+    Opt {
+        short: Some('D'),
+        ..not_yet(
+            "daemonize",
+            Unit::Boolean,
+            "Run in the background",
+            "systemd, or start_server --daemonize",
+        )
+    },
+    not_yet(
+        "request-timeout",
+        ANY_TIME,
+        "Seconds in the application: 504",
+        "Plack::Middleware::Timeout",
+    ),
+    not_yet("cleanup-timeout", ANY_TIME, "Seconds for cleanup handlers", "alarm in the handler"),
+    not_yet(
+        "max-worker-age",
+        ANY_TIME,
+        "Replace a worker after this time",
+        "max-reqs-per-child, or HUP from cron",
+    ),
+    not_yet(
+        "max-worker-memory",
+        SIZE_OR_NONE,
+        "Replace a worker that has grown to this size",
+        "max-reqs-per-child, or Plack::Middleware::SizeLimit",
+    ),
+    not_yet(
+        "defer-accept",
+        ANY_TIME,
+        "Let the kernel hold connections that say nothing",
+        "connections that say nothing cost no worker",
+    ),
+    not_yet(
+        "proctitle",
+        Unit::Boolean,
+        "Show role, slot, generation and state in ps",
+        "ps shows roles and worker numbers; WINCH logs what they do",
+    ),
+    not_yet(
+        "sendfile-root",
+        Unit::Path,
+        "Files that X-Sendfile may name",
+        "X-Accel-Redirect of an nginx in front",
+    ),
+    not_yet(
+        "trusted-proxy",
+        ANY_TEXT,
+        "Peers whose X-Forwarded-For is believed",
+        "Plack::Middleware::ReverseProxy",
+    ),
+    not_yet(
+        "signal-usr1",
+        Unit::Text("reopen|slow-stop"),
+        "What USR1 does",
+        "USR1 reopens the logs",
+    ),
+    not_yet("dir", Unit::Path, "Folder to go to; start_server's", "start_server itself, or cd"),
+    not_yet(
+        "status-file",
+        Unit::Path,
+        "Generations and their pids; start_server's",
+        "start_server itself",
+    ),
+    not_yet(
+        "envdir",
+        Unit::Path,
+        "Environment, a file per variable; start_server's",
+        "start_server itself",
+    ),
     Opt {
         doors: Doors::Plackup,
-        ..not_yet("listen-sock", Unit::Code, "A socket that is bound already")
+        ..not_yet(
+            "child-exit",
+            Unit::Code,
+            "Run as a worker leaves",
+            "END blocks run as a worker leaves",
+        )
+    },
+    Opt {
+        doors: Doors::Plackup,
+        ..not_yet(
+            "listen-sock",
+            Unit::Code,
+            "A socket that is bound already",
+            "SERVER_STARTER_PORT=address=descriptor",
+        )
     },
     Opt {
         doors: Doors::Program,
-        ..not_yet("path", ANY_TEXT, "Mount the application at this path")
+        ..not_yet("path", ANY_TEXT, "Mount the application at this path", "mount of Plack::Builder")
     },
     Opt {
         doors: Doors::Program,
-        ..not_yet("no-default-middleware", Unit::Boolean, "Wrap nothing in development")
+        ..not_yet(
+            "no-default-middleware",
+            Unit::Boolean,
+            "Wrap nothing in development",
+            "-E deployment",
+        )
     },
     Opt {
         name: "lock-path",

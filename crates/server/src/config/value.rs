@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::asked::{HalfClose, LogTo, Underscores};
-use super::error::OptionError;
+use super::error::{BOOLEANS, OptionError};
 use super::listen::{self, BadListen, Host, Listen};
 
 /// What an option's value is, and in which range.
@@ -216,6 +216,12 @@ fn read_flag(name: &str, value: Option<&str>) -> Result<bool, OptionError> {
     match value {
         None | Some("1" | "yes" | "true" | "on") => Ok(true),
         Some("0" | "no" | "false" | "off" | "") => Ok(false),
+        // The program takes a value only behind a =: nothing can be swallowed there.
+        Some(word) if name.starts_with('-') => Err(OptionError::BadValue {
+            name: name.to_owned(),
+            value: Some(word.to_owned()),
+            expected: format!("one of {BOOLEANS}"),
+        }),
         Some(word) => Err(OptionError::Swallowed { name: name.to_owned(), word: word.to_owned() }),
     }
 }

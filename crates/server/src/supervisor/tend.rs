@@ -83,7 +83,7 @@ impl Supervisor<'_> {
             Decision::Term(pid) => kill(pid, Signal::TERM),
             Decision::EndManager(pid) => kill(pid, Signal::KILL),
             Decision::Kill(pid) => {
-                warn!(process = pid, "killed: it had not left in time");
+                warn!(pid, "killed: it had not left in time");
                 kill(pid, Signal::KILL);
             }
             Decision::Over(status) => return Some(Ended::Over(status)),
@@ -260,8 +260,8 @@ impl Supervisor<'_> {
                 self.enter(Phase::Over);
                 self.set = None;
                 match self.children.is_stopping() {
-                    true => info!(process = pid, "the manager has left"),
-                    false => error!(process = pid, left, signal, "the manager has died"),
+                    true => info!(pid, "the manager has left"),
+                    false => error!(pid, left, signal, "the manager has died"),
                 }
             }
             Who::Leftover | Who::Unknown => {}
@@ -278,9 +278,9 @@ fn say_wanted(wanted: Option<usize>, otherwise: &str) {
 
 fn say_dead(worker: WorkerId, pid: i32, left: Option<i32>, signal: Option<i32>) {
     match (left, signal) {
-        (Some(0), _) => info!(worker, process = pid, "a worker has left"),
-        (Some(status), _) => warn!(worker, process = pid, status, "a worker has left"),
-        (None, signal) => error!(worker, process = pid, signal, "a worker has died"),
+        (Some(0), _) => info!(worker, pid, "a worker has left"),
+        (Some(status), _) => warn!(worker, pid, status, "a worker has left"),
+        (None, signal) => error!(worker, pid, signal, "a worker has died"),
     }
 }
 
