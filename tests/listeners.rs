@@ -41,6 +41,18 @@ both_doors! {
         }
     }
 
+    /// A port beside a UNIX socket: both.
+    fn a_port_and_a_socket(door) {
+        let setup = Setup::new(door, "path_info.psgi");
+        let path = setup.folder().join("socket").display().to_string();
+        let server = setup.only(&["--host=127.0.0.1", "--port=0", "-S", &path]).start();
+        assert_eq!(server.addresses().len(), 2, "{:?}", server.addresses());
+        for address in server.addresses() {
+            assert_eq!(Client::connect(address).ask("/p").text(), "/p");
+        }
+        server.stop();
+    }
+
     /// A file that a dead server left is replaced; permissions are what was asked.
     fn a_stale_socket_is_replaced(door) {
         let setup = Setup::new(door, "path_info.psgi");

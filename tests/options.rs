@@ -47,6 +47,8 @@ both_doors! {
             (["--request-timeout=5", ""], "not in this version"),
             (["--min-servers=3", ""], "max-workers"),
             (["--ssl=1", ""], "TLS"),
+            (["--port=abc", ""], "abc"),
+            (["--listen=localhost", ""], "host:port"),
         ] {
             let options: Vec<_> = options.into_iter().filter(|option| !option.is_empty()).collect();
             let finished = run(door, &options);
@@ -116,6 +118,23 @@ both_doors! {
         server.signal(Signal::TERM);
         assert_eq!(server.wait(DEADLINE).code(), Some(0));
         assert!(!path.exists());
+    }
+
+    /// What is wrong with a file names the file; a pid file that is taken, its owner, too.
+    fn files_that_cannot_be(door) {
+        let setup = Setup::new(door, "path_info.psgi");
+        let pid = format!("--pid={}", setup.folder().join("pid").display());
+        let server = setup.options(&[&pid]).start();
+        let finished = run(door, &[&pid]);
+        assert_eq!(finished.status, Some(1), "{finished}");
+        let owner = format!("pid {}", server.pid().as_raw_nonzero());
+        assert!(finished.err.contains(&pid[6..]) && finished.err.contains(&owner), "{finished}");
+        for option in ["--pid=/no/such/file", "--error-log=/no/such/file"] {
+            let finished = run(door, &[option]);
+            assert_eq!(finished.status, Some(1), "{finished}");
+            assert!(finished.err.contains("/no/such/file: No such"), "{finished}");
+        }
+        server.stop();
     }
 
     /// `development` is plackup's: errors are shown with a trace. `deployment` shows nothing.

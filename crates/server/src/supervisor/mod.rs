@@ -18,6 +18,7 @@ mod tend;
 use std::error::Error;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 use tracing::{error, info, warn};
 
@@ -110,7 +111,7 @@ impl<'a> Supervisor<'a> {
             error!("{what}: {why}");
             exit::FAILED
         };
-        open_log(config).map_err(|why| failed("cannot open the error log", &why))?;
+        open_log(config).map_err(|(what, why)| failed(&what, &why))?;
         config.notes.iter().for_each(|note| info!("{note}"));
         if let Err(why) = process::raise_descriptor_limit() {
             warn!("cannot raise the limit of descriptors: {why}");
@@ -120,11 +121,8 @@ impl<'a> Supervisor<'a> {
             error!("cannot make files in {dir} (spool-dir): {why}");
             exit::OPTIONS
         })?;
-        let pid_file = config.pid.as_deref().map(PidFile::take).transpose();
-        let pid_file = pid_file.map_err(|why| match why.kind() {
-            io::ErrorKind::WouldBlock => failed("the pid file belongs to a server that runs", &why),
-            _ => failed("cannot make the pid file", &why),
-        })?;
+        let pid_file = config.pid.as_deref().map(take_pid_file).transpose();
+        let pid_file = pid_file.map_err(|(what, why)| failed(&what, &why))?;
         let (read_end, write_end) = io::pipe().map_err(|why| failed("cannot make a pipe", &why))?;
         let listeners = Listeners::bind(&config.listen, &config.inherited, config.backlog)
             .map_err(|error| {
@@ -171,9 +169,9 @@ impl<'a> Supervisor<'a> {
     }
 
     fn write_pid(&mut self) {
-        let pid = self.pid;
-        if let Some(Err(why)) = self.pid_file.as_mut().map(|file| file.write(pid)) {
-            warn!("cannot write the pid file: {why}");
+        let Some(file) = &mut self.pid_file else { return };
+        if let Err(why) = file.write(self.pid) {
+            warn!("cannot write the pid file {}: {why}", file.path().display());
         }
     }
 
@@ -213,10 +211,30 @@ fn policy(config: &Config) -> Policy {
     }
 }
 
-fn open_log(config: &Config) -> io::Result<()> {
+/// `Err`: what could not be done, and why.
+fn open_log(config: &Config) -> Result<(), (String, io::Error)> {
     match &config.error_log {
         None => Ok(()),
-        Some(LogTo::File(path)) => log::to_file(path),
-        Some(LogTo::Command(command)) => log::to_command(command),
+        Some(LogTo::File(path)) => log::to_file(path)
+            .map_err(|why| (format!("cannot open the error log {}", path.display()), why)),
+        Some(LogTo::Command(command)) => log::to_command(command)
+            .map_err(|why| (format!("cannot start the error log's command {command}"), why)),
     }
+}
+
+/// `Err`: what could not be done, and why.
+fn take_pid_file(path: &Path) -> Result<PidFile, (String, io::Error)> {
+    PidFile::take(path).map_err(|why| {
+        let shown = path.display();
+        let what = match (why.kind(), pid::said(path)) {
+            (io::ErrorKind::WouldBlock, Some(pid)) => {
+                format!("the pid file {shown} belongs to a server that runs, pid {pid}")
+            }
+            (io::ErrorKind::WouldBlock, None) => {
+                format!("the pid file {shown} belongs to a server that runs")
+            }
+            _ => format!("cannot make the pid file {shown}"),
+        };
+        (what, why)
+    })
 }

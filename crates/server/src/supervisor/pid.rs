@@ -35,6 +35,11 @@ impl PidFile {
         }
     }
 
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Writes the pid. To be called when signals are handled: who reads it may send one.
     ///
     /// # Errors
@@ -52,6 +57,11 @@ impl PidFile {
     }
 }
 
+/// The pid that a file says, if it says one.
+pub(super) fn said(path: &Path) -> Option<i32> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +75,7 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "4711\n");
         let error = PidFile::take(&path).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(said(&path), Some(4711));
         first.remove();
         assert!(!path.exists());
         PidFile::take(&path).unwrap().remove();
