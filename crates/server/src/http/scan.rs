@@ -46,6 +46,11 @@ impl Scan {
         self.looked == 0
     }
 
+    /// Whether the method has been seen, and is HEAD.
+    pub(crate) fn is_head(&self) -> bool {
+        self.is_head
+    }
+
     /// Goes on where the last call stopped; `bytes` begins with the same bytes as then. `Some(end)`
     /// is the head's length, and its grammar is right.
     pub(super) fn judge(

@@ -35,6 +35,8 @@ pub(super) struct Reading {
 #[derive(Debug)]
 struct Incoming {
     head: Vec<u8>,
+    /// Its method is HEAD.
+    is_head: bool,
     due: Due,
     memory: Vec<u8>,
     file: Option<Kept>,
@@ -83,6 +85,11 @@ impl Reading {
         self.input.is_empty() && self.body.is_none()
     }
 
+    /// Whether its method is known to be HEAD: then a refusal has no body.
+    pub(super) fn is_head(&self) -> bool {
+        self.body.as_ref().map_or(self.scan.is_head(), |body| body.is_head)
+    }
+
     /// The rate that its body has to keep, once the head is complete.
     pub(super) fn window(&mut self) -> Option<&mut Window> {
         self.body.as_mut().map(|body| &mut body.window)
@@ -126,10 +133,12 @@ impl Reading {
             Framing::Chunked => Due::Chunks(Chunked::new(rules.limits.max_body_size)),
         };
         let (len, expects) = (head.len, head.expects_continue);
+        let is_head = head.method == "HEAD";
         let behind = self.input.split_off(len.min(self.input.len()));
         let head = std::mem::replace(&mut self.input, behind);
         let window = Window::begin(now);
-        self.body = Some(Incoming { head, due, memory: Vec::new(), file: None, window });
+        let memory = Vec::new();
+        self.body = Some(Incoming { head, is_head, due, memory, file: None, window });
         Ok(Some(expects && self.input.is_empty()))
     }
 
@@ -144,10 +153,7 @@ impl Reading {
                 (n, *left == 0)
             }
             Due::Chunks(chunked) => {
-                let fed = chunked.feed(&self.input, &mut body.memory).map_err(|mut refusal| {
-                    refusal.head_only = body.head.starts_with(b"HEAD ");
-                    Failed::Refused(refusal)
-                })?;
+                let fed = chunked.feed(&self.input, &mut body.memory).map_err(Failed::Refused)?;
                 (fed.used, fed.done)
             }
         };
@@ -204,83 +210,4 @@ fn cannot_spool(error: &io::Error) -> Refusal {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(pieces: &[&[u8]]) -> (Reading, Vec<Step>) {
-        let (limits, dir) = (Limits::default(), std::env::temp_dir());
-        let ledger = Ledger::default();
-        let rules = Rules {
-            limits: &limits,
-            body_buffer_size: 10,
-            spool_dir: &dir,
-            max_spool_size: 20,
-            ledger: &ledger,
-        };
-        let mut reading = Reading::default();
-        let steps = pieces
-            .iter()
-            .map(|piece| {
-                reading.push(piece);
-                reading.step(&rules, 7)
-            })
-            .collect();
-        (reading, steps)
-    }
-
-    #[test]
-    fn what_is_behind_a_request_is_its_rest() {
-        let (reading, mut steps) =
-            read(&[b"POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n", b"abcGET"]);
-        assert!(matches!(steps[0], Step::More));
-        let Some(Step::Complete(job)) = steps.pop() else { panic!("{steps:?}") };
-        assert_eq!(
-            (&job.body[..], &job.rest[..], job.file.is_none()),
-            (&b"abc"[..], &b"GET"[..], true)
-        );
-        assert!(reading.is_silent());
-    }
-
-    #[test]
-    fn a_body_that_outgrows_memory_is_in_a_file_and_whole() {
-        use std::os::unix::fs::FileExt;
-        let (_, mut steps) = read(&[
-            b"POST /p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n12345678\r\n",
-            b"8\r\nabcdefgh\r\n1\r\n!",
-            b"\r\n0\r\n\r\n",
-        ]);
-        let Some(Step::Complete(job)) = steps.pop() else { panic!("{steps:?}") };
-        assert!(job.body.is_empty() && job.rest.is_empty());
-        let file = job.file.unwrap().file;
-        let mut bytes = vec![0; usize::try_from(file.metadata().unwrap().len()).unwrap()];
-        file.read_exact_at(&mut bytes, 0).unwrap();
-        assert_eq!(bytes, b"12345678abcdefgh!");
-    }
-
-    #[test]
-    fn a_body_for_which_there_is_no_room_is_507_and_never_short() {
-        let head = b"POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 21\r\n\r\n";
-        let (_, mut steps) = read(&[head, &[b'x'; 20], b"y"]);
-        let Some(Step::Fail(refusal, _)) = steps.pop() else { panic!("{steps:?}") };
-        assert_eq!(refusal.status, 507);
-    }
-
-    #[test]
-    fn a_client_that_waits_is_told_to_go_on_once() {
-        let head =
-            b"POST /p HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
-        let (_, steps) = read(&[head, b"a", b"b"]);
-        assert!(matches!(steps[..], [Step::Continue, Step::More, Step::Complete(_)]), "{steps:?}");
-        let along = [&head[..], b"a"].concat();
-        let (_, steps) = read(&[&along, b"b"]);
-        assert!(matches!(steps[..], [Step::More, Step::Complete(_)]), "{steps:?}");
-    }
-
-    #[test]
-    fn an_end_of_file_is_a_goodbye_only_between_requests() {
-        assert!(!read(&[b""]).0.cut_short());
-        assert!(!read(&[b"\r\n"]).0.cut_short());
-        assert!(read(&[b"G"]).0.cut_short());
-        assert!(read(&[b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n"]).0.cut_short());
-    }
-}
+mod tests;

@@ -113,6 +113,8 @@ impl Manager<'_> {
             self.access.refused(reopened, row, refusal.status, clock::unix_seconds());
         }
         let Some(connection) = self.desks.get(id) else { return };
+        let is_head = matches!(&connection.stage, Stage::Reading(reading) if reading.is_head());
+        let refusal = Refusal { head_only: refusal.head_only || is_head, ..refusal.clone() };
         let server = self.config.server_software.as_deref();
         let bytes = refusal.render(&Self::date(), server);
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;

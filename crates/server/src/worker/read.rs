@@ -94,7 +94,9 @@ pub(crate) fn complete<'b>(
         }
         Framing::Chunked => {
             decoded.clear();
-            let fed = Chunked::new(limits.max_body_size).feed(behind, decoded)?;
+            let fed = Chunked::new(limits.max_body_size)
+                .feed(behind, decoded)
+                .map_err(|refusal| Refusal { head_only: head.method == "HEAD", ..refusal })?;
             if !fed.done {
                 return Ok(None);
             }
