@@ -1,8 +1,9 @@
-# The verbs. Each line could be pasted; .ci/run is `make test` and `make check`, nothing else.
+# The verbs. Each line could be pasted; .ci/run is `make check`, a short `make fuzz` and `make test`, nothing else.
 #   make run    build, and serve examples/hello.psgi on http://127.0.0.1:5000
 #   make test   everything that can be wrong, through both doors (under ten minutes on two cores)
 #   make soak   the long stories: exactly-once for a minute, 9,000 idle connections
 #   make model  walks through every interleaving of the protocol's small cases (half a minute)
+#   make fuzz   fuzzing of whatever reads bytes from elsewhere: ten minutes per target, or FUZZ_SECONDS=15
 #   make check  formatting, lints, documentation, dependencies, tidiness
 #   make bench  the benchmark of keep-alive clients against both doors, and against Starlet if it is there
 # On Debian, missing packages are installed if you are root; otherwise the apt-get line is shown.
@@ -10,9 +11,10 @@
 DIST := dist/Plack-Handler-Monoceros
 RUN_PACKAGES := ca-certificates gcc libc6-dev perl libperl-dev libplack-perl
 TEST_PACKAGES := $(RUN_PACKAGES) make libtest-tcp-perl libmojolicious-perl libdancer2-perl libcatalyst-perl
+FUZZ_PACKAGES := ca-certificates g++ gcc libc6-dev
 BENCH_PACKAGES := $(RUN_PACKAGES) make starlet
 
-.PHONY: run test soak check model bench stage
+.PHONY: run test soak fuzz check model bench stage
 .NOTPARALLEL:
 
 # $(call needs,packages): what dpkg does not know as installed is installed, or asked for.
@@ -39,9 +41,15 @@ test: needs-test stage
 soak: needs-test stage
 	MONOCEROS_SOAK=1 cargo test --release --locked --test main -- --nocapture --test-threads=1 load:: idle::
 
+FUZZ_SECONDS ?= 600
+fuzz:
+	$(call needs,$(FUZZ_PACKAGES))
+	crates/server/fuzz/run.sh $(FUZZ_SECONDS)
+
 check:
 	$(call needs,$(RUN_PACKAGES) python3)
 	cargo fmt --all --check
+	cargo fmt --manifest-path crates/server/fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" \
 	  cargo doc --workspace --no-deps --document-private-items --locked
