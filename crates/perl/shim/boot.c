@@ -222,6 +222,23 @@ static void quiet_signals(pTHX_ void *unused)
     }
 }
 
+/* Why perl_boot failed: perl has printed it, and it would go with the interpreter. */
+static char reason[512];
+
+static struct perl_host *refuse(pTHX)
+{
+    SV *why = SvPOK(ERRSV) && SvCUR(ERRSV) ? ERRSV : host.error;
+    if (why && SvPOK(why))                       /* no object: its code may not run here */
+        (void)my_strlcpy(reason, SvPVX(why), sizeof reason);
+    perl_destruct(my_perl);
+    return NULL;
+}
+
+const char *perl_boot_reason(void)
+{
+    return reason;
+}
+
 struct perl_host *perl_boot(int argc, char **argv, const struct rust_calls *rust)
 {
     PerlInterpreter *my_perl;
@@ -244,15 +261,11 @@ struct perl_host *perl_boot(int argc, char **argv, const struct rust_calls *rust
     PL_origalen = 1;
     PL_exit_flags |= PERL_EXIT_DESTRUCT_END;
     host.embedded = true;
-    if (perl_parse(my_perl, init_xs, argc, argv, environ) != 0 || perl_run(my_perl) != 0) {
-        perl_destruct(my_perl);
-        return NULL;
-    }
+    if (perl_parse(my_perl, init_xs, argc, argv, environ) != 0 || perl_run(my_perl) != 0)
+        return refuse(aTHX);
     stand_on_statement(aTHX);
-    if (!make_host(aTHX_ &host, rust)) {
-        perl_destruct(my_perl);
-        return NULL;
-    }
+    if (!make_host(aTHX_ &host, rust))
+        return refuse(aTHX);
     give_argv(aTHX);
     return &host;
 }

@@ -67,6 +67,7 @@ struct rust_calls {
 
 /* boot.c */
 struct perl_host *perl_boot(int argc, char **argv, const struct rust_calls *);   /* door one; NULL: refused */
+const char *perl_boot_reason(void);                       /* why it was; may be empty */
 pid_t perl_fork(struct perl_host *);
 void perl_vanish(struct perl_host *, int status);         /* ends a child of the application's */
 int perl_status(struct perl_host *);

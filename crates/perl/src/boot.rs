@@ -3,7 +3,7 @@
 //! Door one boots it ([`Perl::boot`]) and ends it ([`Perl::shutdown`]). In door two perl was there
 //! before us: [`boot_xs`] registers the XS functions, and the server runs inside one of them.
 
-use std::ffi::{CString, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::panic::catch_unwind;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
@@ -25,16 +25,16 @@ pub struct Boot<'a> {
 pub enum BootError {
     /// There is an interpreter in this process already.
     Twice,
-    /// Perl refused the switches, or lacks a module it comes with; it has printed why.
-    Refused,
+    /// Perl refused the switches, or lacks a module: why, in its words. (It has printed them, too.)
+    Refused(String),
 }
 
 impl std::fmt::Display for BootError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Twice => "there is a perl in this process already",
-            Self::Refused => "perl could not be started",
-        })
+        match self {
+            Self::Twice => f.write_str("there is a perl in this process already"),
+            Self::Refused(why) => write!(f, "perl could not be started: {why}"),
+        }
     }
 }
 
@@ -169,6 +169,17 @@ pub(crate) extern "C" fn rust_run(
     status
 }
 
+/// Why perl refused: the first line, because others only say where that was noticed.
+fn reason() -> String {
+    // SAFETY: a string of the shim's own that ends with NUL, never freed; it was written before
+    // perl_boot came back, on this thread.
+    let text = unsafe { CStr::from_ptr(ffi::perl_boot_reason()) }.to_string_lossy().into_owned();
+    match text.lines().next() {
+        Some(line) if !line.is_empty() => line.to_owned(),
+        _ => "it has said why".to_owned(),
+    }
+}
+
 impl Perl {
     /// Door one: boots perl. On the main thread, before there is any other, and only once. Collect
     /// `std::env::args` before: setting `$0` writes over them. From here on the environment is
@@ -185,16 +196,18 @@ impl Perl {
         let words = words.chain(&["-e", "#line 1 \"monoceros\"\nlocal $_;"]);
         let mut argv: Vec<*mut c_char> = Vec::new();
         for word in words {
-            argv.push(CString::new(*word).map_err(|_| BootError::Refused)?.into_raw());
+            let word = CString::new(*word).map_err(|why| BootError::Refused(why.to_string()))?;
+            argv.push(word.into_raw());
         }
-        let argc = c_int::try_from(argv.len()).map_err(|_| BootError::Refused)?;
+        let argc = c_int::try_from(argv.len());
+        let argc = argc.map_err(|why| BootError::Refused(why.to_string()))?;
         argv.push(std::ptr::null_mut());
         // Perl keeps pointers to its arguments for as long as it lives: so they are never freed.
         let argv = argv.leak().as_mut_ptr();
         // SAFETY: the strings end in NUL and are never freed, nor is the array, which ends in NULL.
         // TAKEN sees to "once"; perl_boot has its own JMPENV (perl_parse and perl_run bring it).
         let host = unsafe { ffi::perl_boot(argc, argv, &raw const CALLS) };
-        NonNull::new(host).map(Perl::new).ok_or(BootError::Refused)
+        NonNull::new(host).map(Perl::new).ok_or_else(|| BootError::Refused(reason()))
     }
 
     /// Sets an environment variable where Perl's `%ENV` sees it.

@@ -160,6 +160,7 @@ unsafe extern "C" {
         argv: *mut *mut c_char,
         rust: *const RustCalls,
     ) -> *mut Host;
+    pub(crate) fn perl_boot_reason() -> *const c_char;
     pub(crate) fn perl_load(host: *mut Host, load: *const Load) -> Outcome;
     pub(crate) fn perl_set_env(host: *mut Host, name: Bytes, value: Bytes) -> Outcome;
     pub(crate) fn perl_set_title(host: *mut Host, title: Bytes) -> Outcome;
