@@ -23,7 +23,7 @@ pub use asked::{HalfClose, LogTo, Options, PerlOptions, Underscores};
 pub use decide::{Config, HostFacts};
 pub use error::OptionError;
 pub use listen::{Host, Inherited, Listen};
-pub use page::page;
+pub use page::{page, pod};
 pub use table::{Doors, Opt, Standing, TABLE};
 pub use value::Unit;
 

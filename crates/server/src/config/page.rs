@@ -1,6 +1,6 @@
-//! docs/options.md, made from the table of options.
+//! docs/options.md, and the same for perldoc, made from the table of options.
 //!
-//! A test makes it again and compares; with `REGENERATE=1` in the environment it writes it.
+//! Tests make them again and compare; with `REGENERATE=1` in the environment they write them.
 
 use std::fmt::Write;
 
@@ -99,21 +99,97 @@ fn value(opt: &Opt) -> String {
     }
 }
 
+const POD_TOP: &str = "\
+=pod
+
+=encoding utf8
+
+=for comment Made from the table in crates/server/src/config/table.rs. To make it again:
+REGENERATE=1 cargo test -p monoceros-server options_pod
+
+=head1 NAME
+
+Plack::Handler::Monoceros::Options - what C<plackup -s Monoceros> takes
+
+=head1 SYNOPSIS
+
+    plackup -s Monoceros --port 5000 --max-workers=15 --keepalive-timeout=75 -a app.psgi
+
+=head1 DESCRIPTION
+
+Dashes or underscores alike. Times are in seconds, decimals allowed; sizes in bytes, or with k, m, g.
+An unknown option is an error, before anything is bound; all errors are shown at once, and the exit
+status is 2. On or off is 1, 0, yes, no, true, false, on, off; C<--enable-NAME> and C<--disable-NAME>
+say the same, and are safer: a bare C<--NAME> takes the next word for its value. Two names of one
+option with different values are an error. Under start_server the sockets it passes replace
+C<listen>, all of them.
+";
+
+/// The text of Plack::Handler::Monoceros::Options: what plackup's door takes.
+pub fn pod() -> String {
+    let mut out = POD_TOP.to_owned();
+    let mut part = "";
+    for opt in TABLE.iter().filter(|opt| opt.doors != Doors::Program) {
+        if opt.part != part {
+            let end = if part.is_empty() { "" } else { "\n=back\n" };
+            part = opt.part;
+            let _ = write!(out, "{end}\n=head1 {}\n\n=over 4\n", part.to_uppercase());
+        }
+        let (names, more) = (names(opt).replace(" (plackup, from code)", ", from code"), opt.more);
+        let _ = match opt.standing {
+            Standing::Built => {
+                let (value, default) = (value(opt), opt.default);
+                let more = if more.is_empty() { String::new() } else { format!(" {more}") };
+                let help = format!("{}.{more}", opt.help);
+                let said = format!("{value}; default: {default}");
+                write!(out, "\n=item {}\n\n{}\n\n{}\n", code(&names), said, code(&help))
+            }
+            Standing::NotYet => {
+                write!(out, "\n=item {}\n\n{}. Until then: {more}\n", code(&names), opt.help)
+            }
+            Standing::Refused(why) | Standing::Ignored(why) => {
+                write!(out, "\n=item {}\n\n{why}\n", code(&names))
+            }
+        };
+    }
+    out + "\n=back\n\n=head1 SEE ALSO\n\nL<Plack::Handler::Monoceros>\n\n=cut\n"
+}
+
+/// Between two backticks stands code.
+fn code(text: &str) -> String {
+    let mut inside = false;
+    let parts = text.split('`').map(|part| {
+        inside = !inside;
+        if inside { part.to_owned() } else { format!("C<{part}>") }
+    });
+    parts.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Writes the file, if that is asked, and compares.
+    fn check(path: &str, made: &str, test: &str) {
+        let path = format!("{}/../../{path}", env!("CARGO_MANIFEST_DIR"));
+        if std::env::var_os("REGENERATE").is_some() {
+            std::fs::write(&path, made).unwrap();
+        }
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            written == made,
+            "{path} is not what the table makes: REGENERATE=1 cargo test -p monoceros-server {test}"
+        );
+    }
+
     #[test]
     fn options_md_is_what_the_table_makes() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/options.md");
-        if std::env::var_os("REGENERATE").is_some() {
-            std::fs::write(path, page()).unwrap();
-        }
-        let written = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(
-            written == page(),
-            "docs/options.md is not what the table makes: REGENERATE=1 cargo test -p \
-             monoceros-server options_md"
-        );
+        check("docs/options.md", &page(), "options_md");
+    }
+
+    #[test]
+    fn options_pod_is_what_the_table_makes() {
+        let path = "dist/Plack-Handler-Monoceros/lib/Plack/Handler/Monoceros/Options.pod";
+        check(path, &pod(), "options_pod");
     }
 }
