@@ -100,12 +100,19 @@ Repeatable: C<host:port>, C<:port>, C<[v6]:port>, C</path/to.sock>.
 
 =back
 
-C<monoceros --help> lists them all, with units and defaults.
+L<Plack::Handler::Monoceros::Options> has them all, with units, ranges and defaults.
 
 =head1 EXIT STATUS
 
 0 stopped; 1 failed while running; 2 a mistake in the options; 3 the application did not load; 4 an
-address could not be bound.
+address could not be bound. Without C<-L Delayed> it is plackup that loads the application, and if
+that fails the status is plackup's own.
+
+=head1 SIGNALS
+
+To plackup's process: TERM and QUIT stop gracefully, INT at once; HUP replaces the workers one by
+one; TTIN and TTOU change their number; USR1 opens the file of C<--error-log> anew; WINCH writes into
+it what everybody is doing. C<--access-log> is plackup's own, and is not opened anew.
 
 =head1 LICENSE
 
