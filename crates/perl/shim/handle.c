@@ -117,6 +117,10 @@ static SV *make_io(pTHX_ struct perl_host *h)
             close(fd);
         return &PL_sv_undef;
     }
+    if (h->behind) {                             /* read and getline give it, sysread does not know it */
+        struct bytes behind = slice_of(h->behind);
+        PerlIO_unread(in, behind.at, behind.len);
+    }
     gv = anonymous_glob(aTHX);
     io = GvIOn(gv);
     IoTYPE(io) = IoTYPE_SOCKET;

@@ -52,6 +52,7 @@ struct perl_host {
     UV serial;
     void *conn;
     int client_fd, family, write_timeout_ms;
+    SV *behind;                    /* what psgix.io gives first; usually NULL */
     bool saw_io, gone, body_open;
     int streamed, busy;
     HV *env;

@@ -25,6 +25,7 @@ struct request {
     struct bytes body;                    /* used if body_fd is -1 */
     int body_fd;                          /* duplicated; read from offset 0 */
     int client_fd;                        /* borrowed until the call, or the stream, is over */
+    struct bytes behind;                  /* read from the client already, psgix.io's; copied */
     int family;
     int write_timeout_ms;                 /* of one write that gets nowhere; -1: for ever */
 };

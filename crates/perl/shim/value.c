@@ -58,6 +58,11 @@ HV *build_env(pTHX_ struct perl_host *h, const struct request *request)
     }
     (void)hv_store_ent(env, h->key_input, make_input(aTHX_ h, request), 0);
     (void)hv_store_ent(env, h->key_handlers, make_handlers(aTHX_ h), 0);
+    if (UNLIKELY(request->behind.len || h->behind)) {
+        SV *old = h->behind;
+        h->behind = request->behind.len ? newSVpvn(request->behind.at, request->behind.len) : NULL;
+        SvREFCNT_dec(old);
+    }
     (void)hv_store_ent(env, h->key_io, make_lazy_io(aTHX_ h), 0);
     (void)hv_store_ent(env, h->key_informational, make_inform(aTHX_ h), 0);
     return env;

@@ -57,6 +57,8 @@ pub struct Request<'a> {
     pub input: Input<'a>,
     /// The client's socket, for `psgix.io` and for a writer that waits.
     pub client: BorrowedFd<'a>,
+    /// What `psgix.io` gives before what the socket has: bytes read already. Copied if there are any.
+    pub behind: &'a [u8],
     /// Its family.
     pub family: Family,
     /// How long a writer waits for a client that takes nothing; `None`: for ever.
@@ -150,6 +152,7 @@ impl Perl {
             body,
             body_fd,
             client_fd: ffi::number(request.client),
+            behind: request.behind.into(),
             family,
             write_timeout_ms: ffi::milliseconds(request.write_timeout),
         };

@@ -65,6 +65,7 @@ pub(crate) struct Request {
     pub(crate) body: Bytes,
     pub(crate) body_fd: c_int,
     pub(crate) client_fd: c_int,
+    pub(crate) behind: Bytes,
     pub(crate) family: c_int,
     pub(crate) write_timeout_ms: c_int,
 }

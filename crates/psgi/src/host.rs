@@ -125,6 +125,8 @@ impl PerlApp<'_> {
                 Body::File(file) => Input::File(file),
             },
             client: request.client,
+            // What follows an ordinary request is the next one, which is the server's to read.
+            behind: if asked.upgrade { request.behind } else { &[] },
             family: match request.peer {
                 Peer::Tcp(address, _) if address.is_ipv4() => Family::Inet,
                 Peer::Tcp(..) => Family::Inet6,

@@ -126,6 +126,7 @@ impl Client {
             vars: &vars,
             input,
             client: self.ours.as_fd(),
+            behind: b"",
             family: self.family,
             write_timeout: Some(self.timeout),
         };

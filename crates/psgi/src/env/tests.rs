@@ -24,6 +24,7 @@ fn env_of(request: &str, change: impl FnOnce(&mut Request<'_>)) -> HashMap<Strin
         peer: Peer::Tcp("192.0.2.7".parse().unwrap(), 40_000),
         local: &local,
         client: socket.as_fd(),
+        behind: b"",
         queue_time: None,
     };
     change(&mut request);

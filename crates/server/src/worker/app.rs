@@ -30,6 +30,9 @@ pub struct Request<'a> {
     pub local: &'a Local,
     /// The client's socket, blocking, for an application that takes it over.
     pub client: BorrowedFd<'a>,
+    /// Bytes that came right behind the request: the next one's, or another protocol's if the
+    /// application takes the socket over.
+    pub behind: &'a [u8],
     /// How long the complete request waited for a worker, where that is known.
     pub queue_time: Option<Duration>,
 }

@@ -31,6 +31,7 @@ struct Ripe<'a> {
     head: &'a Head<'a>,
     body: Body<'a>,
     content_length: Option<u64>,
+    behind: &'a [u8],
     queue_time: Option<Duration>,
 }
 
@@ -70,6 +71,7 @@ impl Worker<'_> {
             head: &head,
             body: file.map_or(Body::Memory(job.body), Body::File),
             content_length: length,
+            behind: job.rest,
             queue_time: Some(queue_time),
         };
         let answered = self.answer(app, &ripe, now);
@@ -129,6 +131,7 @@ impl Worker<'_> {
                 head: &complete.head,
                 body: Body::Memory(body),
                 content_length: announced.then(|| u64::try_from(body.len()).unwrap_or(u64::MAX)),
+                behind: bytes.get(complete.used..).unwrap_or_default(),
                 queue_time: queue_time.take(),
             };
             let answered = self.answer(app, &ripe, clock::now());
@@ -169,6 +172,7 @@ impl Worker<'_> {
                     peer: site::peer(row),
                     local: self.site.local(row),
                     client: to.client,
+                    behind: ripe.behind,
                     queue_time: ripe.queue_time,
                 };
                 let outcome = match (config.queue_timeout, ripe.queue_time) {
