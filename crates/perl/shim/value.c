@@ -223,6 +223,14 @@ int64_t take_status(pTHX_ SV *sv)
     return SvIV(copy);
 }
 
+/* Where a value that is wide is found: only such a one needs to be told by its field's name. */
+static const char *value_of(pTHX_ SV *name, SV *value)
+{
+    if (!SvUTF8(value) && !SvROK(value))
+        return "response header";
+    return SvPV_nolen(sv_2mortal(newSVpvf("response header \"%s\"", SvPV_nolen(name))));
+}
+
 void take_fields(pTHX_ struct perl_host *h, struct scratch *fields, SV *from, struct response *to)
 {
     AV *av;
@@ -246,7 +254,7 @@ void take_fields(pTHX_ struct perl_host *h, struct scratch *fields, SV *from, st
             enter_perl(aTHX);
         }
         fields->at[i / 2].name = kept(aTHX_ h, name, "response header");
-        fields->at[i / 2].value = kept(aTHX_ h, value, "response header");
+        fields->at[i / 2].value = kept(aTHX_ h, value, value_of(aTHX_ name, value));
     }
     to->fields = fields->at;
     to->n_fields = (size_t)n / 2;

@@ -41,7 +41,7 @@ fn utf8() {
             ("latin", "200 X=caf\u{fffd} caf\u{fffd}"),
             ("flag", "200  flagged"),
             ("body", "Died: Wide character in response body at *"),
-            ("head", "Died: Wide character in response header at *"),
+            ("head", "Died: Wide character in response header \"X\" at *"),
             ("over", "200  o\u{fffd}"),
             ("wideover", "Died: Wide character in response body at *"),
         ],
