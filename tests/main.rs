@@ -9,6 +9,8 @@ mod support;
 
 /// Content-Length, chunked, Expect: bodies on the way in.
 mod bodies;
+/// The table of conformance, row by row.
+mod conformance;
 /// Processes killed at bad moments.
 mod deaths;
 /// psgix.cleanup, psgix.harakiri, psgix.io, psgix.informational, exit.

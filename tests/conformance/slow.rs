@@ -1,0 +1,76 @@
+//! Rows 84 and 104: rates, which are measured over twenty seconds. So both rows run at once, through
+//! both doors: four threads that wait.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::row::{P, refusal, says};
+use crate::support::{Door, End, Server};
+
+/// The rows that are tested here.
+pub(super) const ROWS: &[u32] = &[84, 104];
+
+/// Seconds over which a rate is measured.
+const WINDOW: u64 = 20;
+
+#[test]
+fn row_084_and_row_104_rates() {
+    thread::scope(|scope| {
+        for door in [Door::Program, Door::Plackup] {
+            scope.spawn(move || row_084_slow_bodies(door));
+            scope.spawn(move || row_104_slow_readers(door));
+        }
+    });
+}
+
+/// Too slow; fast enough; fast, then not at all.
+fn row_084_slow_bodies(door: Door) {
+    let server = Server::start(door, "conformance.psgi", &[]);
+    let patience = Duration::from_secs(WINDOW * 3);
+    let head = |length| format!("{P}Content-Length: {length}\r\n\r\n");
+    let [mut slow, mut fine, mut stalled] = [(); 3].map(|()| server.connect().patience(patience));
+    let begun = Instant::now();
+    slow.send(head(100_000));
+    fine.send(head(22 * 1024));
+    stalled.send(head(100_000));
+    stalled.send("x".repeat(60_000));
+    for second in 0..22 {
+        if second < 19 {
+            slow.send("x".repeat(10));
+        }
+        fine.send("x".repeat(1024));
+        server.outlives(Duration::from_secs(1));
+    }
+    says(&fine.answer(), "size", &(22 * 1024).to_string());
+    refusal(&mut slow, 408);
+    assert!(begun.elapsed() < Duration::from_secs(WINDOW + 5), "{:?}", begun.elapsed());
+    refusal(&mut stalled, 408);
+    assert!(begun.elapsed() < Duration::from_secs(2 * WINDOW + 5), "{:?}", begun.elapsed());
+    assert_eq!(server.log.matching(|line| line.contains("report POST /p")).len(), 1);
+    server.stop();
+}
+
+/// The only worker is free at once; what is read slowly arrives whole, what is not read ends.
+fn row_104_slow_readers(door: Door) {
+    const SIZE: usize = 4 << 20;
+    let server = Server::start(door, "conformance.psgi", &["--max-workers=1"]);
+    let patience = Duration::from_secs(WINDOW * 3);
+    let [mut slow, mut stopped] = [(); 2].map(|()| server.connect().patience(patience));
+    // Else the kernel takes in much of it by itself.
+    rustix::net::sockopt::set_socket_recv_buffer_size(stopped.fd(), 4096).expect("SO_RCVBUF");
+    for client in [&mut slow, &mut stopped] {
+        client.get(&format!("/a/bytes/{SIZE}"));
+        let begun = Instant::now();
+        says(&server.connect().ask("/other"), "PATH_INFO", "/other");
+        assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    }
+    // A KiB and more each second, then the rest.
+    for second in 1..=2 * WINDOW {
+        slow.read_at_least(usize::try_from(second).unwrap() * 4096);
+        server.outlives(Duration::from_secs(1));
+    }
+    assert_eq!(slow.answer().body.len(), SIZE);
+    let answer = stopped.any_answer(false);
+    assert_eq!((answer.whole, answer.end), (false, End::Reset));
+    server.stop();
+}
