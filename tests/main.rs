@@ -17,6 +17,8 @@ mod deaths;
 mod extensions;
 /// Applications as people write them: Mojolicious, Dancer2, Catalyst.
 mod frameworks;
+/// Slow, hostile and very many clients, and what they cost.
+mod hostile;
 /// Idle connections by the thousand.
 mod idle;
 /// What a connection costs, how long it lives, and who may serve it.

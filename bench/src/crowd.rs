@@ -46,16 +46,18 @@ impl Slowness {
         }
     }
 
-    fn request(self, path: &str) -> Vec<u8> {
+    /// `brief`: a tenth of it.
+    fn request(self, path: &str, brief: bool) -> Vec<u8> {
+        let (body, field) = if brief { (10_240, 1) } else { (102_400, 150) };
         let fields = match self {
             Self::Readers => String::new(),
-            Self::Uploaders => "Content-Length: 102400\r\n".to_owned(),
-            Self::Heads => format!("X-Slow: {}\r\n", "x".repeat(150)),
+            Self::Uploaders => format!("Content-Length: {body}\r\n"),
+            Self::Heads => format!("X-Slow: {}\r\n", "x".repeat(field)),
         };
         let method = if self == Self::Uploaders { "POST" } else { "GET" };
         let mut bytes = format!("{method} {path} HTTP/1.1\r\nHost: a\r\n{fields}\r\n").into_bytes();
         if self == Self::Uploaders {
-            bytes.resize(bytes.len() + 102_400, b'b');
+            bytes.resize(bytes.len() + body, b'b');
         }
         bytes
     }
@@ -79,7 +81,7 @@ pub struct Crowd {
 }
 
 impl Crowd {
-    /// Begins `count` of them, and waits until all are under way: readers have been answered in part.
+    /// Begins `count` of them (`brief`: with a tenth to send), and waits until all are under way: readers have been answered in part.
     ///
     /// # Errors
     ///
@@ -89,8 +91,9 @@ impl Crowd {
         slowness: Slowness,
         count: usize,
         path: &str,
+        brief: bool,
     ) -> anyhow::Result<Self> {
-        let request = slowness.request(path);
+        let request = slowness.request(path, brief);
         let client = |_| Slow::connect(address, slowness == Slowness::Readers);
         let clients: Vec<_> = (0..count).map(client).collect::<anyhow::Result<_>>()?;
         let (stop, stopped) = channel();

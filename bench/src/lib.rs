@@ -32,7 +32,7 @@ pub use slow::{Beside, SlowPlan, beside};
 pub use soak::{Sample, SoakPlan, SoakReport, soak};
 pub use stats::{Report, Waits};
 pub use storm::{StormReport, storm};
-pub use tree::{Footprint, Process, footprint, pids, weigh};
+pub use tree::{Footprint, Process, footprint, kernel_buffers, pids, weigh};
 
 use std::time::Duration;
 

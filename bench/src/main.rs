@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 use monoceros_bench::{
-    Amount, Hold, Idle, Plan, SlowPlan, Slowness, SoakPlan, beside, footprint, pause,
-    raise_descriptors, run, soak, storm,
+    Amount, Hold, Idle, Plan, SlowPlan, Slowness, SoakPlan, beside, footprint, kernel_buffers,
+    pause, raise_descriptors, run, soak, storm,
 };
 
 /// What `--help` says in the end.
@@ -49,6 +49,7 @@ fn main() -> anyhow::Result<()> {
                 server: server(options)?,
                 clients: count(options, "clients"),
                 requests: u64::try_from(count(options, "requests"))?,
+                samples: &[10, 25, 50, 75, 100],
             })?;
             print!("{report}");
             Ok(())
@@ -143,6 +144,7 @@ fn slow(options: &ArgMatches) -> anyhow::Result<()> {
         time: Duration::from_secs(u64::try_from(count(options, "seconds"))?),
         path: path(options).to_owned(),
         large: options.get_one::<String>("large").cloned().unwrap_or_default(),
+        brief: false,
     };
     for _ in 0..count(options, "rounds") {
         for slowness in [Slowness::Readers, Slowness::Uploaders, Slowness::Heads] {
@@ -161,11 +163,13 @@ fn hold(
     let show = |when: &str| {
         let now = footprint(server);
         println!(
-            "{when}: {} KiB of memory (processes {}, files {}), {} KiB in files on disk",
+            "{when}: {} KiB of memory (processes {}, files {}), {} KiB in files on disk, \
+             {} KiB in the kernel's TCP buffers",
             now.memory(),
             now.pss,
             now.memory_files,
-            now.disk_files
+            now.disk_files,
+            kernel_buffers()
         );
     };
     show("before");

@@ -26,6 +26,8 @@ pub struct SlowPlan {
     pub path: String,
     /// What the slow readers ask for.
     pub large: String,
+    /// Slow senders have a tenth to send: for a look rather than a figure.
+    pub brief: bool,
 }
 
 /// One crowd, and what it cost.
@@ -80,7 +82,7 @@ pub fn beside(
     active.path.clone_from(&plan.path);
     let before = run(&active)?;
     let path = if slowness == Slowness::Readers { &plan.large } else { &plan.path };
-    let crowd = Crowd::start(plan.address, slowness, plan.slow, path)?;
+    let crowd = Crowd::start(plan.address, slowness, plan.slow, path, plan.brief)?;
     let amidst = run(&active)?;
     amid(slowness);
     let told = crowd.finish()?;

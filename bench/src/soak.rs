@@ -30,6 +30,8 @@ pub struct SoakPlan {
     pub clients: usize,
     /// Requests in all.
     pub requests: u64,
+    /// After how many hundredths of them the server is weighed, at rest; the last is 100.
+    pub samples: &'static [u64],
 }
 
 /// The server at rest, after so many requests.
@@ -44,7 +46,7 @@ pub struct Sample {
 /// What came of it.
 #[derive(Debug, Clone, Default)]
 pub struct SoakReport {
-    /// At 10, 25, 50, 75 and 100 hundredths of the run.
+    /// As the plan wanted them.
     pub samples: Vec<Sample>,
     /// Requests that were made.
     pub requests: u64,
@@ -110,7 +112,7 @@ pub fn soak(plan: &SoakPlan) -> anyhow::Result<SoakReport> {
     let deeds: Vec<Deed> = all();
     let mut mixed = Mixed::new(plan.address, &deeds, plan.clients)?;
     let mut report = SoakReport::default();
-    for hundredths in [10, 25, 50, 75, 100] {
+    for hundredths in plan.samples {
         let begun = Instant::now();
         mixed.run(plan.requests * hundredths / 100)?;
         report.elapsed += begun.elapsed();

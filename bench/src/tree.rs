@@ -38,6 +38,14 @@ impl Footprint {
     }
 }
 
+/// What the kernel holds in TCP buffers for the whole machine, in KiB.
+pub fn kernel_buffers() -> u64 {
+    let text = fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
+    let line = text.lines().find(|line| line.starts_with("TCP:")).unwrap_or_default();
+    let pages: Option<u64> = line.split_once(" mem ").and_then(|(_, pages)| pages.parse().ok());
+    pages.unwrap_or_default() * 4
+}
+
 /// `root` and its descendants, as they are now. Who ends meanwhile is left out.
 pub fn pids(root: u32) -> BTreeSet<u32> {
     let mut pairs = Vec::new();
