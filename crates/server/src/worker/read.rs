@@ -106,3 +106,34 @@ pub(crate) fn complete<'b>(
     let used = head.len + len;
     Ok(Some(Complete { head, body, used }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(bytes: &[u8]) -> (Result<Option<usize>, Refusal>, Vec<u8>) {
+        let mut decoded = b"of the request before".to_vec();
+        let answer = complete(bytes, &Limits::default(), &mut decoded);
+        (answer.map(|complete| complete.map(|complete| complete.used)), decoded)
+    }
+
+    #[test]
+    fn a_request_is_complete_or_it_is_not() {
+        let head = "POST /p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let bytes = format!("{head}5\r\nhello\r\n0\r\n\r\n");
+        let behind = format!("{bytes}GET");
+        assert_eq!(of(behind.as_bytes()), (Ok(Some(bytes.len())), b"hello".to_vec()));
+        for end in 0..bytes.len() {
+            assert_eq!(of(&bytes.as_bytes()[..end]).0, Ok(None));
+        }
+    }
+
+    #[test]
+    fn a_refusal_of_a_body_knows_that_the_method_is_head() {
+        for (method, is_head) in [("HEAD", true), ("POST", false)] {
+            let head = format!("{method} /p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n");
+            let refusal = of(format!("{head}\r\nx").as_bytes()).0.unwrap_err();
+            assert_eq!((refusal.status, refusal.head_only), (400, is_head));
+        }
+    }
+}
