@@ -303,7 +303,8 @@ impl Children {
             if stage != Stage::Leaving {
                 self.out.push_back(Decision::Term(pid));
             }
-            self.leftovers.push((pid, Some(until)));
+            // Whoever was killed already is not killed again.
+            self.leftovers.push((pid, (!self.killed).then_some(until)));
         }
         self.numbers.fill(Number::Free);
         self.recycle.clear();
