@@ -66,8 +66,9 @@ fn slow(door: Door, slowness: Slowness) {
         ratios.push(report.ratio());
     }
     ratios.sort_by(f64::total_cmp);
-    // The short form is over before a busy machine has made up its mind.
-    let least = if soaking() { 0.9 } else { 0.3 };
+    // The short form is over before a busy machine has made up its mind: it only tells whether the
+    // workers are held (the crowd is larger than they are many), which would leave next to nothing.
+    let least = if soaking() { 0.9 } else { 0.05 };
     assert!(ratios[ratios.len() / 2] >= least, "what is left of the throughput: {ratios:.3?}");
     server.stop();
 }
