@@ -58,7 +58,7 @@ pub struct SoakReport {
 
 impl SoakReport {
     /// By how much each process has grown from the first sample to the last: its number, KiB of
-    /// resident memory, and descriptors.
+    /// resident memory without that of files, and descriptors.
     pub fn growth(&self) -> Vec<(u32, i64, i64)> {
         let (Some(first), Some(last)) = (self.samples.first(), self.samples.last()) else {
             return Vec::new();
@@ -68,7 +68,7 @@ impl SoakReport {
             let before = first.processes.iter().find(|before| before.pid == after.pid)?;
             let descriptors = |process: &Process| u64::try_from(process.descriptors).ok();
             let more = grown(descriptors(before)?, descriptors(after)?);
-            Some((after.pid, grown(before.rss, after.rss), more))
+            Some((after.pid, grown(before.own, after.own), more))
         };
         last.processes.iter().filter_map(of).collect()
     }
@@ -89,7 +89,8 @@ impl fmt::Display for SoakReport {
         for sample in &self.samples {
             write!(f, "after {:>8}:", sample.requests)?;
             for process in &sample.processes {
-                write!(f, "  {} {} KiB {} fds", process.pid, process.rss, process.descriptors)?;
+                let Process { pid, rss, own, descriptors, .. } = process;
+                write!(f, "  {pid}: {rss} KiB ({own} without files) {descriptors} fds")?;
             }
             writeln!(f)?;
         }

@@ -14,6 +14,8 @@ pub struct Process {
     pub pid: u32,
     /// Resident memory in KiB, shared pages included.
     pub rss: u64,
+    /// The same without pages of files, which the kernel drops and reads again as it likes.
+    pub own: u64,
     /// Its proportional share of memory in KiB.
     pub pss: u64,
     /// Open descriptors.
@@ -77,12 +79,14 @@ pub fn pids(root: u32) -> BTreeSet<u32> {
 pub fn weigh(root: u32) -> Vec<Process> {
     let one = |pid| {
         let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
         let field = |name: &str| {
-            let line = text.lines().find(|line| line.starts_with(name))?;
-            line.split_whitespace().nth(1)?.parse().ok()
+            let line = text.lines().chain(status.lines()).find(|line| line.starts_with(name))?;
+            line.split_whitespace().nth(1)?.parse::<u64>().ok()
         };
         let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count();
-        Some(Process { pid, rss: field("Rss:")?, pss: field("Pss:")?, descriptors })
+        let own = field("RssAnon:")? + field("RssShmem:")?;
+        Some(Process { pid, rss: field("Rss:")?, own, pss: field("Pss:")?, descriptors })
     };
     pids(root).into_iter().filter_map(one).collect()
 }
