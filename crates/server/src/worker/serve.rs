@@ -239,8 +239,9 @@ impl Worker<'_> {
     }
 }
 
-/// A wait from which on it is worth a system call to see whether the client is still there.
-const NOTICEABLE: Duration = Duration::from_millis(1);
+/// A wait from which on it is worth a system call to see whether the client is still there. Clients
+/// that give up do so after seconds; under load every request waits for some milliseconds.
+const NOTICEABLE: Duration = Duration::from_millis(50);
 
 /// A request that has waited too long for a worker is answered and not run. Its connection is kept.
 fn shed(reply: &mut Reply<'_>, waited: Duration) -> Outcome {
