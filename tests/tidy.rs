@@ -28,6 +28,7 @@ const INNER: &[&str] = &[
     "spool",
     "steps",
     "table",
+    "tally",
 ];
 
 /// Who may use what inside `crates/server`: a module and what it may name behind `crate::`. What is not

@@ -16,4 +16,5 @@ pub mod spool;
 mod steps;
 pub mod supervisor;
 pub mod table;
+pub mod tally;
 pub mod worker;

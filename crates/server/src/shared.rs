@@ -15,6 +15,7 @@ use crate::os::shared::{Pages, zeroable};
 use crate::ready::ReadyList;
 use crate::scoreboard::Scoreboard;
 use crate::table::Table;
+use crate::tally::Tally;
 
 /// Bytes of send buffer asked for the job socket: the kernel holds a few jobs, the manager the rest.
 const JOB_ROOM: usize = 4 << 20;
@@ -128,6 +129,8 @@ pub struct Shared {
     pub wake: OwnedFd,
     /// What each worker is doing.
     pub scoreboard: Scoreboard,
+    /// What was refused, shed and dropped.
+    pub tally: Tally,
     flags: Pages<Flags>,
 }
 
@@ -151,6 +154,7 @@ impl Shared {
             lifeline,
             wake,
             scoreboard: Scoreboard::new(workers)?,
+            tally: Tally::new()?,
             flags: Pages::new(1)?,
         })
     }

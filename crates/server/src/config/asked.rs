@@ -40,6 +40,7 @@ pub struct Options {
     pub linger_timeout: Option<Duration>,
     pub graceful_timeout: Option<Duration>,
     pub queue_timeout: Option<Duration>,
+    pub defer_accept: Option<u32>,
     pub half_close: Option<HalfClose>,
     pub max_connections: Option<u32>,
     pub max_request_line: Option<u64>,

@@ -57,6 +57,8 @@ pub struct Config {
     pub graceful_timeout: Duration,
     /// How long a complete request may wait for a worker before it is shed; `None`: for ever.
     pub queue_timeout: Option<Duration>,
+    /// Seconds that the kernel may hold a new connection that says nothing; 0: it holds none.
+    pub defer_accept: u32,
     /// What becomes of a client that has shut its writing half while its request waits.
     pub half_close: HalfClose,
     /// How many connections there may be, all together.
@@ -153,6 +155,7 @@ impl Config {
             drain_min_rate: options.drain_min_rate.unwrap_or(500),
             linger_timeout: options.linger_timeout.unwrap_or(Duration::from_secs(2)),
             queue_timeout: queue_timeout(options),
+            defer_accept: options.defer_accept.unwrap_or(0),
             half_close: options.half_close.unwrap_or_default(),
             graceful_timeout: options.graceful_timeout.unwrap_or(Duration::from_secs(30)),
             max_connections,

@@ -64,6 +64,7 @@ impl Config {
             ("linger-timeout", time(self.linger_timeout)),
             ("graceful-timeout", time(self.graceful_timeout)),
             ("queue-timeout", time(self.queue_timeout.unwrap_or_default())),
+            ("defer-accept", self.defer_accept.to_string()),
             ("spawn-interval", time(self.spawn_interval)),
             ("err-respawn-interval", time(self.err_respawn_interval)),
         ]

@@ -351,6 +351,17 @@ pub static TABLE: &[Opt] = &[
         ..PLAIN
     },
     Opt {
+        name: "defer-accept",
+        unit: Unit::Count { least: 0, most: 1 },
+        default: "0",
+        help: "Seconds that the kernel may hold a new connection that says nothing; 0: off",
+        more: "Beyond a second, storms of connections bring SYN cookies. header-timeout is counted \
+               from accept.",
+        part: TIMES,
+        set: |options, value| options.defer_accept = value.count(),
+        ..PLAIN
+    },
+    Opt {
         name: "queue-timeout",
         unit: ANY_TIME,
         default: "60",
@@ -611,12 +622,6 @@ pub static TABLE: &[Opt] = &[
         SIZE_OR_NONE,
         "Replace a worker that has grown to this size",
         "max-reqs-per-child, or Plack::Middleware::SizeLimit",
-    ),
-    not_yet(
-        "defer-accept",
-        ANY_TIME,
-        "Let the kernel hold connections that say nothing",
-        "connections that say nothing cost no worker",
     ),
     not_yet(
         "proctitle",

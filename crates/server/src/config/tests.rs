@@ -37,6 +37,7 @@ pub(super) fn listens(result: Result<Config, Vec<OptionError>>) -> Vec<String> {
 fn sample(unit: Unit) -> &'static str {
     match unit {
         Unit::Boolean => "off",
+        Unit::Count { most: 1, .. } => "1",
         Unit::Count { .. } => "77",
         Unit::Seconds { .. } => "7.5",
         Unit::Size { .. } => "3k",

@@ -71,6 +71,8 @@ pub struct Head<'b> {
     pub version: Version,
     /// The fields that pass the policy, in order, `Host` and the framing fields included.
     pub fields: Vec<Field<'b>>,
+    /// How many fields were dropped: `Proxy`, and names with `_`.
+    pub dropped: usize,
     /// The `Connection` fields, read.
     pub connection: Connection,
     /// How the body is delimited; its announced size is within the limit.
@@ -171,6 +173,7 @@ fn build<'b>(
         host: policy.host,
         version,
         fields: policy.fields,
+        dropped: policy.dropped,
         connection: policy.connection,
         framing: policy.framing,
         expects_continue: policy.expects_continue,

@@ -14,6 +14,8 @@ use super::{Limits, Underscores};
 pub(super) struct Policy<'b> {
     /// Those that pass, in order.
     pub(super) fields: Vec<Field<'b>>,
+    /// How many do not: `Proxy`, and names with `_`.
+    pub(super) dropped: usize,
     pub(super) host: Option<&'b [u8]>,
     pub(super) connection: Connection,
     pub(super) framing: Framing,
@@ -62,13 +64,15 @@ pub(super) fn apply<'b>(
     headers: impl ExactSizeIterator<Item = Field<'b>>,
     limits: &Limits,
 ) -> Result<Policy<'b>, Refusal> {
-    let mut fields = Vec::with_capacity(headers.len() + 1);
+    let came = headers.len();
+    let mut fields = Vec::with_capacity(came + 1);
     let mut found = Found::default();
     for field in headers {
         if found.look(field, limits.underscores)? {
             fields.push(field);
         }
     }
+    let dropped = came - fields.len();
     found.content_type.only("two Content-Type fields")?;
     let length = found.content_length.only("two Content-Length fields")?;
     let coding = found.transfer_encoding.only("two Transfer-Encoding fields")?;
@@ -93,7 +97,7 @@ pub(super) fn apply<'b>(
     if let Some(authority) = authority {
         replace_host(&mut fields, authority);
     }
-    Ok(Policy { fields, host, connection, framing, expects_continue })
+    Ok(Policy { fields, dropped, host, connection, framing, expects_continue })
 }
 
 impl<'b> Found<'b> {

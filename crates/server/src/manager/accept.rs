@@ -16,7 +16,7 @@ use super::Manager;
 use super::desk::{Connection, Stage};
 use super::expire::Deadline;
 use super::read::Reading;
-use crate::os::stamp;
+use crate::os::{socket, stamp};
 use crate::ready;
 use crate::steps::step;
 use crate::table::{ConnId, Newcomer};
@@ -65,6 +65,12 @@ impl Manager<'_> {
                 // Accepted sockets inherit it: an answer leaves when it is written.
                 if let Err(error) = sockopt::set_tcp_nodelay(listener, true) {
                     warn!("cannot set TCP_NODELAY on {}: {error}", listener.address.shown);
+                }
+                let defer = self.config.defer_accept;
+                if defer > 0
+                    && let Err(error) = socket::defer_accept(listener.as_fd(), defer)
+                {
+                    warn!("cannot defer accepting at {}: {error}", listener.address.shown);
                 }
                 // So does this: a worker that claims a connection knows how old its request is.
                 if let Err(error) = stamp::enable(listener.as_fd()) {

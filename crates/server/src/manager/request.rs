@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
-use tracing::{debug, error, warn};
+use tracing::{debug, error, info, warn};
 
 use super::Manager;
 use super::desk::Stage;
@@ -14,6 +14,7 @@ use crate::channel::message::End;
 use crate::http::{self, refusal::Refusal};
 use crate::os::clock;
 use crate::table::{ConnId, Owner};
+use crate::tally::Reason;
 
 impl Manager<'_> {
     /// Something has happened on a connection that the manager waits for.
@@ -111,6 +112,9 @@ impl Manager<'_> {
         if let Some(row) = self.shared.table.row(id.slot) {
             let reopened = self.shared.flags().reopened();
             self.access.refused(reopened, row, refusal.status, clock::unix_seconds());
+        }
+        if self.shared.tally.count(Reason::Refused(refusal.status)) {
+            info!(status = refusal.status, "the first of its kind refused: {}", refusal.why);
         }
         let Some(connection) = self.desks.get(id) else { return };
         let is_head = matches!(&connection.stage, Stage::Reading(reading) if reading.is_head());

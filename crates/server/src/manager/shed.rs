@@ -1,12 +1,13 @@
 //! Step 10: when there are too many idle connections, the longest idle go first. They lose nothing
 //! but a handshake; a request that is being read, waits or runs is never shed.
 
-use tracing::debug;
+use tracing::{debug, info};
 
 use super::Manager;
 use super::accept::Accepting;
 use super::desk::{Connection, Stage};
 use crate::table::{ConnId, Owner};
+use crate::tally::Reason;
 
 /// How often at most all rows are looked at, in milliseconds.
 const EVERY: u64 = 250;
@@ -27,6 +28,11 @@ impl Manager<'_> {
         idle.sort_unstable();
         for (_, id) in idle.into_iter().take(excess) {
             debug!(connection = %id, "idle, and one too many");
+            if self.shared.tally.count(Reason::Idle) {
+                info!(
+                    "idle connections are ended to make room (max-keepalive-connection, max-connections)"
+                );
+            }
             self.end_if_silent(id);
         }
     }

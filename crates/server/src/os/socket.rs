@@ -33,6 +33,32 @@ pub fn inherit(number: i32) -> io::Result<OwnedFd> {
     owned(number)
 }
 
+/// Lets the kernel hold new connections to this TCP listener for up to `seconds` until they say
+/// something, instead of having them accepted at once.
+///
+/// # Errors
+///
+/// It is no TCP listener.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a call that no crate wraps; the number goes nowhere"
+)]
+pub fn defer_accept(listener: BorrowedFd<'_>, seconds: u32) -> io::Result<()> {
+    let time = libc::c_int::try_from(seconds).map_err(io::Error::other)?;
+    let len = libc::socklen_t::try_from(size_of::<libc::c_int>()).map_err(io::Error::other)?;
+    // SAFETY: `time` lives across the call, and `len` is its size.
+    let done = unsafe {
+        libc::setsockopt(
+            listener.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_DEFER_ACCEPT,
+            (&raw const time).cast(),
+            len,
+        )
+    };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Bytes that were written to a socket and that its peer has not got: TCP has not acknowledged them, or
 /// nobody has read them from the UNIX socket. What the kernel cannot say is nothing.
 #[expect(

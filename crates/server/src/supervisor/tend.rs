@@ -210,6 +210,7 @@ impl Supervisor<'_> {
                 info!(worker, pid, ?state, seconds, %connection, requests, "scoreboard");
             }
         }
+        info!("refused: {}", set.shared.tally);
         self.tell(Order::Count);
     }
 

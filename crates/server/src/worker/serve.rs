@@ -4,7 +4,7 @@
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use tracing::{debug, error, warn};
+use tracing::{debug, error, info, warn};
 
 use super::app::{After, App, Body, Outcome, Request};
 use super::outlet::{Addressee, Outlet};
@@ -23,6 +23,7 @@ use crate::os::clock;
 use crate::scoreboard::State;
 use crate::steps::step;
 use crate::table::{ConnId, Row};
+use crate::tally::Reason;
 
 /// A complete request on its way to the application.
 struct Ripe<'a> {
@@ -99,8 +100,12 @@ impl Worker<'_> {
     /// Whether a client went while its request waited: the application need not run for nobody.
     fn waited_in_vain(&self, id: ConnId, queue_time: Duration) -> bool {
         let half_close = self.site.config.half_close;
-        queue_time >= NOTICEABLE
-            && self.cache.get(id).is_some_and(|client| read::has_gone(client, half_close))
+        let gone = queue_time >= NOTICEABLE
+            && self.cache.get(id).is_some_and(|client| read::has_gone(client, half_close));
+        if gone {
+            self.shared.tally.count(Reason::Gone);
+        }
+        gone
     }
 
     /// The same, after `served` requests of this connection in a row.
@@ -155,6 +160,7 @@ impl Worker<'_> {
         let second = self.site.refresh();
         self.site.look_at(row);
         let count = row.count_request();
+        self.count_dropped(head.dropped);
         let config = self.site.config;
         let most = config.max_keepalive_reqs;
         let may_keep = config.keepalive.is_some() && (most == 0 || count < most);
@@ -176,7 +182,10 @@ impl Worker<'_> {
                     queue_time: ripe.queue_time,
                 };
                 let outcome = match (config.queue_timeout, ripe.queue_time) {
-                    (Some(most), Some(waited)) if waited > most => shed(&mut reply, waited),
+                    (Some(most), Some(waited)) if waited > most => {
+                        self.shared.tally.count(Reason::Shed);
+                        shed(&mut reply, waited)
+                    }
                     _ => call(app, &request, &mut reply),
                 };
                 step("reply");
@@ -197,6 +206,14 @@ impl Worker<'_> {
         Answered { outcome, finished }
     }
 
+    /// Fields that did not pass the policy: a client, or a proxy, may miss them.
+    fn count_dropped(&self, fields: usize) {
+        let more = u64::try_from(fields).unwrap_or(u64::MAX);
+        if fields > 0 && self.shared.tally.add(Reason::Fields, more) {
+            info!("a request field was dropped: Proxy, or a name with _ (header-underscores)");
+        }
+    }
+
     fn addressee<'b>(&'b self, id: ConnId, row: &'b Row) -> Option<Addressee<'b>> {
         Some(Addressee {
             client: self.cache.get(id)?,
@@ -214,6 +231,9 @@ impl Worker<'_> {
         debug!(connection = %id, status = refusal.status, "refused: {}", refusal.why);
         let second = self.site.refresh();
         self.site.access.refused(self.shared.flags().reopened(), row, refusal.status, second);
+        if self.shared.tally.count(Reason::Refused(refusal.status)) {
+            info!(status = refusal.status, "the first of its kind refused: {}", refusal.why);
+        }
         let common = self.site.common();
         let bytes = refusal.render(common.date, common.server);
         let Some(to) = self.addressee(id, row) else { return Turn::On };

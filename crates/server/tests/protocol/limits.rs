@@ -8,12 +8,13 @@ use crate::site;
 use crate::stories::Story;
 
 pub(crate) fn all() -> Vec<Story> {
-    let told: [(&str, fn()); 7] = [
+    let told: [(&str, fn()); 8] = [
         ("a_request_that_waits_too_long_is_shed_and_its_connection_kept", shed),
         ("a_client_that_went_while_it_waited_is_not_served", gone),
         ("half_a_connection_is_dropped_if_the_operator_says_so", half_close),
         ("a_body_without_room_is_507", no_room_for_a_body),
         ("the_log_tells_who_is_drained_and_how_much_is_spooled", told_on_winch),
+        ("what_is_refused_is_counted_and_its_first_told", told_of_refusals),
         ("a_spool_directory_that_is_none_is_status_2", no_spool_dir),
         ("an_answer_without_room_is_written_by_its_worker", no_room_for_an_answer),
     ];
@@ -88,6 +89,24 @@ fn no_room_for_a_body() {
     }
     assert_eq!(post(400 << 10), 507);
     assert_eq!(post(200 << 10), 200);
+    server.stop();
+}
+
+fn told_of_refusals() {
+    let server = Server::start(&["max_workers=1", "defer_accept=1"]);
+    for _ in 0..3 {
+        let mut client = server.connect();
+        client.send("NONSENSE\r\n\r\n").unwrap();
+        assert_eq!(client.answer().unwrap().status, 400);
+    }
+    let mut client = server.connect();
+    let proxy = "GET /n/1 HTTP/1.1\r\nHost: a\r\nProxy: x\r\nX_Y: z\r\n\r\n";
+    client.send(proxy).unwrap();
+    assert_eq!(client.answer().unwrap().status, 200);
+    server.wait_for("the first of its kind refused");
+    server.signal(Signal::WINCH);
+    let line = server.wait_for("refused: 400=");
+    assert!(line.contains("400=3 408=0 ") && line.contains(" fields_dropped=2"), "{line}");
     server.stop();
 }
 
