@@ -29,6 +29,8 @@ pub(crate) struct Client {
     /// How much of `received` an expectation has used up.
     used: usize,
     ended: Option<End>,
+    /// A reset was told to somebody who was sending; whoever reads next is told of an end only.
+    reset_while_sending: bool,
     patience: Duration,
 }
 
@@ -50,6 +52,7 @@ impl Client {
             received,
             used: 0,
             ended: None,
+            reset_while_sending: false,
             patience: DEADLINE,
         }
     }
@@ -69,7 +72,7 @@ impl Client {
     pub(crate) fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.sent.extend_from_slice(&bytes[..bytes.len().min(SHOWN)]);
         let patience = Some(self.patience);
-        match &mut self.stream {
+        let sent = match &mut self.stream {
             Stream::Tcp(stream) => {
                 stream.set_write_timeout(patience)?;
                 stream.write_all(bytes)
@@ -78,7 +81,10 @@ impl Client {
                 stream.set_write_timeout(patience)?;
                 stream.write_all(bytes)
             }
-        }
+        };
+        let kind = sent.as_ref().map_err(std::io::Error::kind);
+        self.reset_while_sending |= kind == Err(ErrorKind::ConnectionReset);
+        sent
     }
 
     /// Sends a GET of `path` on HTTP/1.1, without more.
@@ -138,7 +144,10 @@ impl Client {
             }
         }
         if !answer.whole {
-            answer.end = self.how_it_ended();
+            answer.end = match self.how_it_ended() {
+                End::Closed if self.reset_while_sending => End::Reset,
+                end => end,
+            };
         }
         answer
     }
