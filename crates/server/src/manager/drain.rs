@@ -5,16 +5,17 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl, sendfile};
+use rustix::fs::sendfile;
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::Manager;
 use super::desk::{Draining, Kept, Stage};
 use super::poll::Interest;
 use super::read::Reading;
 use crate::channel::message::End;
+use crate::os::socket::nonblocking;
 use crate::table::ConnId;
 
 /// How much one client is sent before others have their turn.
@@ -28,16 +29,6 @@ enum Progress {
     Done,
     /// The client has gone, or the file is shorter than was said.
     Broken,
-}
-
-fn nonblocking(socket: BorrowedFd<'_>, on: bool) {
-    let set = fcntl_getfl(socket).and_then(|flags| {
-        let others = flags.difference(OFlags::NONBLOCK);
-        fcntl_setfl(socket, if on { others | OFlags::NONBLOCK } else { others })
-    });
-    if let Err(error) = set {
-        warn!("cannot set the mode of a socket: {error}");
-    }
 }
 
 impl Draining {

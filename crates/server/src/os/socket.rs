@@ -7,6 +7,8 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+
 /// Takes over descriptor `number`, which whoever started this program left open for it, and makes
 /// it close-on-exec.
 ///
@@ -57,6 +59,18 @@ pub fn defer_accept(listener: BorrowedFd<'_>, seconds: u32) -> io::Result<()> {
         )
     };
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Makes the socket non-blocking in all processes, or blocking again. Only sendfile needs it, which
+/// knows no flag for one call; whoever owns the row does it, and undoes it before others may come.
+pub fn nonblocking(socket: BorrowedFd<'_>, on: bool) {
+    let set = fcntl_getfl(socket).and_then(|flags| {
+        let others = flags.difference(OFlags::NONBLOCK);
+        fcntl_setfl(socket, if on { others | OFlags::NONBLOCK } else { others })
+    });
+    if let Err(error) = set {
+        tracing::warn!("cannot set the mode of a socket: {error}");
+    }
 }
 
 /// Bytes that were written to a socket and that its peer has not got: TCP has not acknowledged them, or

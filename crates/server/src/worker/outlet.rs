@@ -8,12 +8,12 @@ use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
-use rustix::fs::OFlags;
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
-use tracing::{error, warn};
+use tracing::error;
 
 use super::reply::Pace;
+use crate::os::socket::nonblocking;
 use crate::spool::{Room, Spool};
 use crate::steps::step;
 use crate::table::{ConnId, Owner, Row, WorkerId};
@@ -206,9 +206,9 @@ impl<'a> Outlet<'a> {
         self.begin();
         let (mut at, end) = (offset, offset.saturating_add(length));
         if matches!(self.unsent, Unsent::Nothing) && !self.gone {
-            self.nonblocking(true);
+            nonblocking(self.to.client, true);
             at = self.send_file(file, offset, end)?;
-            self.nonblocking(false);
+            nonblocking(self.to.client, false);
         }
         if at < end && !self.gone {
             let first = match std::mem::replace(&mut self.unsent, Unsent::Nothing) {
@@ -236,17 +236,6 @@ impl<'a> Outlet<'a> {
             }
         }
         Ok(at)
-    }
-
-    /// sendfile knows no flag for one call; the socket is ours alone while the row is.
-    fn nonblocking(&self, on: bool) {
-        if let Ok(flags) = rustix::fs::fcntl_getfl(self.to.client) {
-            let flags =
-                if on { flags | OFlags::NONBLOCK } else { flags.difference(OFlags::NONBLOCK) };
-            if let Err(error) = rustix::fs::fcntl_setfl(self.to.client, flags) {
-                warn!("cannot set the mode of a socket: {error}");
-            }
-        }
     }
 
     /// One try. Returns how many bytes the socket took; an error means that the client has gone.
