@@ -1,4 +1,4 @@
-//! psgix.cleanup, psgix.harakiri, psgix.io, psgix.informational, exit.
+//! psgix.io, psgix.informational, psgix.logger, exit.
 
 use crate::support::{Client, Server, both_doors};
 
@@ -11,41 +11,6 @@ fn ask(client: &mut Client, path: &str) -> String {
 }
 
 both_doors! {
-    /// Handlers run after the answer, in order; one that dies stops none.
-    fn cleanup_handlers_run_in_order(door) {
-        let server = Server::start(door, "extensions.psgi", &["--max-workers=1"]);
-        let mut client = server.connect();
-        ask(&mut client, "/cleanup");
-        for line in ["cleanup one", "cleanup two", "cleanup three /cleanup", "cleanup four"] {
-            server.expect_log(line);
-        }
-        ask(&mut client, "/next");
-        assert_eq!(server.log.matching(|line| line.contains("cleanup four")).len(), 1);
-        server.stop();
-    }
-
-    /// What a handler still does keeps no client waiting: its next request is another worker's.
-    fn a_slow_cleanup_holds_no_connection(door) {
-        let server = Server::start(door, "extensions.psgi", &["--max-workers=2"]);
-        let mut client = server.connect();
-        let first = ask(&mut client, "/slow");
-        server.expect_log("cleaning");
-        assert_ne!(ask(&mut client, "/next"), first);
-        server.open_gate(1);
-        server.stop();
-    }
-
-    /// The worker leaves after a whole answer; the connection stays, with another worker.
-    fn harakiri_replaces_the_worker(door) {
-        let server = Server::start(door, "extensions.psgi", &["--max-workers=1"]);
-        let mut client = server.connect();
-        let first = ask(&mut client, "/harakiri");
-        let second = ask(&mut client, "/next");
-        assert_ne!(first, second);
-        server.expect_log(&format!("END of {first}"));
-        server.stop();
-    }
-
     /// `exit` in the application: the client is answered, END runs, the worker is replaced.
     fn exit_is_answered(door) {
         let server = Server::start(door, "extensions.psgi", &["--max-workers=1"]);

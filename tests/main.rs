@@ -13,7 +13,9 @@ mod bodies;
 mod conformance;
 /// Processes killed at bad moments.
 mod deaths;
-/// psgix.cleanup, psgix.harakiri, psgix.io, psgix.informational, exit.
+/// The end of a request: cleanup handlers, harakiri, and the order of it all.
+mod ends;
+/// psgix.io, psgix.informational, psgix.logger, exit.
 mod extensions;
 /// Applications as people write them: Mojolicious, Dancer2, Catalyst.
 mod frameworks;

@@ -109,6 +109,7 @@ static void fill_template(pTHX)
                                        "psgix.harakiri", "psgix.cleanup" };
     static const char *const no[] = { "psgi.multithread", "psgi.run_once", "psgi.nonblocking" };
     AV *version = newAV();
+    SV *errors;
     size_t i;
     for (i = 0; i < C_ARRAY_LENGTH(yes); i++)
         store_constant(aTHX_ yes[i], newSViv(1));
@@ -121,7 +122,9 @@ static void fill_template(pTHX)
     }
     SvREADONLY_on((SV *)version);
     store_constant(aTHX_ "psgi.version", newRV_noinc((SV *)version));
-    store_constant(aTHX_ "psgi.errors", newRV_inc((SV *)PL_stderrgv));
+    errors = newSV(0);
+    sv_setsv(errors, (SV *)PL_stderrgv);         /* *STDERR as it is now: `local *STDERR` is not its business */
+    store_constant(aTHX_ "psgi.errors", newRV_noinc(errors));
     hv_ksplit(host.template, 64);
 }
 

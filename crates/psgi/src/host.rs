@@ -11,15 +11,18 @@
 //! Both doors host Perl with the same code. They differ in where the interpreter comes from (booted
 //! here by the program, lent by perl under plackup), and in who ends it, which is theirs.
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::rc::Rc;
 use std::time::Duration;
 
 use monoceros_perl::{self as perl, Boot, Family, Input, Left, Load, Perl, Source, Var};
 use monoceros_server::http::head::Field;
+use monoceros_server::log::APPLICATION;
 use monoceros_server::worker::app::{
-    After, App, Body, Claimed, Host, Interest, LoadError, Outcome, Peer, Reply, Request, Signals,
-    Waited,
+    After, App, Body, Claimed, ConnId, Host, Interest, LoadError, Outcome, Peer, Reply, Request,
+    Signals, Waited,
 };
 use tracing::{debug, error, info, warn};
 
@@ -60,6 +63,8 @@ pub struct PerlApp<'p> {
     vars: Vec<Var<'static>>,
     /// The first piece of a body, likewise.
     first: Vec<u8>,
+    /// The request at hand, or the last one, as log lines call it.
+    id: Rc<Cell<(ConnId, u32)>>,
 }
 
 impl PerlApp<'_> {
@@ -101,21 +106,15 @@ impl PerlApp<'_> {
             .map(|(name, value)| Var::named(name.as_bytes(), value.as_bytes()))
             .collect();
         perl.constants(&vars);
-        perl.log_to(Box::new(|level, line| {
-            let line = String::from_utf8_lossy(line);
-            match level {
-                perl::Level::Debug => debug!("{line}"),
-                perl::Level::Info => info!("{line}"),
-                perl::Level::Warn => warn!("{line}"),
-                perl::Level::Error | perl::Level::Fatal => error!("{line}"),
-            }
-        }));
+        let id = Rc::clone(&self.id);
+        perl.log_to(Box::new(move |level, line| log_line(level, line, id.get())));
     }
 
     /// Calls the application and sends what it returns.
     fn answer(&mut self, request: &Request<'_>, reply: &mut Reply<'_>) -> Replied {
         let asked =
             Asked { head_only: request.head.method == "HEAD", upgrade: env::may_upgrade(request) };
+        self.id.set(request.id);
         let mut vars: Vec<Var<'_>> = std::mem::take(&mut self.vars);
         self.env.fill(request, &mut vars);
         let asking = perl::Request {
@@ -143,6 +142,23 @@ impl PerlApp<'_> {
         vars.clear();
         self.vars = vars.into_iter().map(|_| unreachable!("it is empty")).collect();
         replied
+    }
+}
+
+/// A line of `psgix.logger`, and the request that it is about.
+fn log_line(level: perl::Level, line: &[u8], (connection, request): (ConnId, u32)) {
+    let line = String::from_utf8_lossy(line);
+    macro_rules! say {
+        ($log:ident $(, $level:tt)?) => {
+            $log!(target: APPLICATION, %connection, request, $(level = $level,)? "{line}")
+        };
+    }
+    match level {
+        perl::Level::Debug => say!(debug),
+        perl::Level::Info => say!(info),
+        perl::Level::Warn => say!(warn),
+        perl::Level::Error => say!(error),
+        perl::Level::Fatal => say!(error, "fatal"),
     }
 }
 
@@ -296,10 +312,16 @@ impl<'p> PerlHost<'p> {
     }
 
     fn with(interpreter: Interpreter<'p>, plan: Plan) -> Self {
-        let env = Env::default();
-        Self {
-            app: PerlApp { interpreter, plan, worker: 0, env, vars: Vec::new(), first: Vec::new() },
-        }
+        let app = PerlApp {
+            interpreter,
+            plan,
+            worker: 0,
+            env: Env::default(),
+            vars: Vec::new(),
+            first: Vec::new(),
+            id: Rc::new(Cell::new((ConnId { slot: 0, serial: 0 }, 0))),
+        };
+        Self { app }
     }
 
     /// The interpreter, if it has been booted: for hooks, and titles.

@@ -39,6 +39,9 @@ static GENERATION: AtomicU32 = AtomicU32::new(0);
 /// The file that has taken the place of standard error, if one has.
 static FILE: Mutex<Option<PathBuf>> = Mutex::new(None);
 
+/// The target of lines that the application wrote through psgix.logger: all its levels are shown.
+pub const APPLICATION: &str = "application";
+
 /// Begins: from now on events become lines. A second call does nothing.
 pub fn start() {
     // It fails if somebody has begun already, which is as well.
@@ -136,11 +139,11 @@ struct Log;
 
 impl Subscriber for Log {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= Level::INFO
+        *metadata.level() <= Level::INFO || metadata.target() == APPLICATION
     }
 
     fn max_level_hint(&self) -> Option<tracing::level_filters::LevelFilter> {
-        Some(tracing::level_filters::LevelFilter::INFO)
+        Some(tracing::level_filters::LevelFilter::DEBUG)
     }
 
     fn event(&self, event: &Event<'_>) {
@@ -202,6 +205,7 @@ mod tests {
         to_file(&log).unwrap();
         tracing::info!("first");
         tracing::debug!("not shown");
+        tracing::debug!(target: APPLICATION, "the application's");
         std::fs::rename(&log, folder.join("log.1")).unwrap();
         tracing::info!("second");
         reopen().unwrap();
@@ -225,8 +229,9 @@ mod tests {
         assert!(output.status.success(), "{output:?}");
         let read = |name| std::fs::read_to_string(folder.join(name)).unwrap();
         let moved = read("log.1");
-        assert_eq!(moved.lines().count(), 2, "{moved}");
-        let who = moved.lines().all(|line| line.contains(" INFO worker=7 gen=2 pid="));
+        assert_eq!(moved.lines().count(), 3, "{moved}");
+        assert!(moved.contains(" DEBUG worker=7 ") && !moved.contains("not shown"), "{moved}");
+        let who = moved.lines().all(|line| line.contains(" worker=7 gen=2 pid="));
         assert!(who && moved.ends_with(" second\n"), "{moved}");
         assert_eq!(read("log"), "from perl\n");
         assert!(read("command").ends_with(" third\n"));

@@ -1,8 +1,9 @@
 //! What each worker is doing, and since when, in shared memory.
 //!
 //! Every worker writes its own row and nobody else's; the supervisor writes one at a birth and at a
-//! death. Whoever reads sees each number whole, but the numbers of a row may be of two moments: a
-//! status page does not mind.
+//! death, and when a worker has done something for too long ([`Scoreboard::change`]). Whoever reads
+//! sees state and time as they belong together; the other numbers of a row may be of another moment,
+//! which a status page does not mind.
 
 use std::io;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -26,36 +27,44 @@ pub enum State {
     Running,
     /// Writing what is left of an answer.
     Replying,
+    /// Running cleanup handlers, after an answer.
+    Cleaning,
     /// Told to leave, or leaving by itself.
     Leaving,
 }
 
-const STATES: [State; 7] = [
+const STATES: [State; 8] = [
     State::Dead,
     State::Starting,
     State::Idle,
     State::Reading,
     State::Running,
     State::Replying,
+    State::Cleaning,
     State::Leaving,
 ];
 
+/// What a worker does and since when, as one word, so that both change in one step: the state in the
+/// low byte, milliseconds above.
+fn word(state: State, since: u64) -> u64 {
+    (since << 8) | u64::from(state as u32)
+}
+
+/// The two halves of a [`word`].
+fn halves(word: u64) -> Option<(State, u64)> {
+    let state = usize::try_from(word & 0xff).ok()?;
+    Some((STATES.get(state).copied()?, word >> 8))
+}
+
 #[derive(Debug)]
 struct Row {
-    since: AtomicU64,
+    doing: AtomicU64,
     connection: AtomicU64,
     requests: AtomicU64,
-    state: AtomicU32,
     pid: AtomicU32,
 }
 
-zeroable!(Row {
-    since: AtomicU64,
-    connection: AtomicU64,
-    requests: AtomicU64,
-    state: AtomicU32,
-    pid: AtomicU32,
-});
+zeroable!(Row { doing: AtomicU64, connection: AtomicU64, requests: AtomicU64, pid: AtomicU32 });
 
 /// One worker's row, as read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,8 +105,7 @@ impl Scoreboard {
             row.pid.store(0, Relaxed);
             row.requests.store(0, Relaxed);
             row.connection.store(0, Relaxed);
-            row.since.store(now, Relaxed);
-            row.state.store(State::Starting as u32, Relaxed);
+            row.doing.store(word(State::Starting, now), Relaxed);
         }
     }
 
@@ -111,9 +119,16 @@ impl Scoreboard {
     /// The worker does something else from `now` on.
     pub fn set(&self, worker: WorkerId, state: State, now: u64) {
         if let Some(row) = self.row(worker) {
-            row.since.store(now, Relaxed);
-            row.state.store(state as u32, Relaxed);
+            row.doing.store(word(state, now), Relaxed);
         }
+    }
+
+    /// From exactly this to that, or not at all: what the worker ends and what the supervisor ends for
+    /// it is ended once. `false`: it does something else by now.
+    pub fn change(&self, worker: WorkerId, from: (State, u64), to: (State, u64)) -> bool {
+        let (from, to) = (word(from.0, from.1), word(to.0, to.1));
+        let Some(row) = self.row(worker) else { return false };
+        row.doing.compare_exchange(from, to, Relaxed, Relaxed).is_ok()
     }
 
     /// The worker serves this connection from `now` on, in this state.
@@ -135,11 +150,11 @@ impl Scoreboard {
     /// Reads a row. `None`: there is no such number.
     pub fn read(&self, worker: WorkerId) -> Option<Entry> {
         let row = self.row(worker)?;
-        let state = usize::try_from(row.state.load(Relaxed)).ok()?;
+        let (state, since) = halves(row.doing.load(Relaxed))?;
         Some(Entry {
             pid: row.pid.load(Relaxed),
-            state: STATES.get(state).copied()?,
-            since: row.since.load(Relaxed),
+            state,
+            since,
             connection: ConnId::from_bits(row.connection.load(Relaxed)),
             requests: row.requests.load(Relaxed),
         })
@@ -178,6 +193,20 @@ mod tests {
         }
         assert_eq!(board.read(0).map(|entry| entry.state), Some(State::Dead));
         assert_eq!(board.read(2), None);
+    }
+
+    #[test]
+    fn a_change_is_from_exactly_what_was_seen() {
+        let board = Scoreboard::new(1).unwrap();
+        board.set(0, State::Cleaning, 7);
+        for seen in [(State::Cleaning, 6), (State::Running, 7)] {
+            assert!(!board.change(0, seen, (State::Leaving, 9)));
+        }
+        assert!(board.change(0, (State::Cleaning, 7), (State::Leaving, 9)));
+        assert!(!board.change(0, (State::Cleaning, 7), (State::Idle, 9)), "ended twice");
+        let entry = board.read(0).unwrap();
+        assert_eq!((entry.state, entry.since), (State::Leaving, 9));
+        assert!(!board.change(1, (State::Dead, 0), (State::Idle, 1)), "no such row");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use monoceros_server::http::{Limits, head};
-use monoceros_server::worker::app::{Body, Local};
+use monoceros_server::worker::app::{Body, ConnId, Local};
 
 use super::*;
 
@@ -18,6 +18,7 @@ fn env_of(request: &str, change: impl FnOnce(&mut Request<'_>)) -> HashMap<Strin
     let socket = File::open("/dev/null").unwrap();
     let local = Local { name: "127.0.0.1".to_owned(), port: 5000 };
     let mut request = Request {
+        id: (ConnId { slot: 0, serial: 0 }, 1),
         head: &head,
         body: Body::Memory(b""),
         content_length: None,

@@ -39,6 +39,7 @@ pub struct Options {
     pub drain_min_rate: Option<u64>,
     pub linger_timeout: Option<Duration>,
     pub graceful_timeout: Option<Duration>,
+    pub cleanup_timeout: Option<Duration>,
     pub queue_timeout: Option<Duration>,
     pub defer_accept: Option<u32>,
     pub half_close: Option<HalfClose>,

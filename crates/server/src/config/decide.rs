@@ -55,6 +55,8 @@ pub struct Config {
     pub linger_timeout: Duration,
     /// From TERM to KILL.
     pub graceful_timeout: Duration,
+    /// How long the cleanup handlers of one request may run; `None`: for ever.
+    pub cleanup_timeout: Option<Duration>,
     /// How long a complete request may wait for a worker before it is shed; `None`: for ever.
     pub queue_timeout: Option<Duration>,
     /// Seconds that the kernel may hold a new connection that says nothing; 0: it holds none.
@@ -154,7 +156,8 @@ impl Config {
             body_min_rate: options.body_min_rate.unwrap_or(500),
             drain_min_rate: options.drain_min_rate.unwrap_or(500),
             linger_timeout: options.linger_timeout.unwrap_or(Duration::from_secs(2)),
-            queue_timeout: queue_timeout(options),
+            cleanup_timeout: limit(options.cleanup_timeout, 60),
+            queue_timeout: limit(options.queue_timeout, 60),
             defer_accept: options.defer_accept.unwrap_or(0),
             half_close: options.half_close.unwrap_or_default(),
             graceful_timeout: options.graceful_timeout.unwrap_or(Duration::from_secs(30)),
@@ -180,9 +183,9 @@ impl Config {
     }
 }
 
-/// A queue without a limit is one of zero.
-fn queue_timeout(options: &Options) -> Option<Duration> {
-    let time = options.queue_timeout.unwrap_or(Duration::from_secs(60));
+/// A limit in time, for which zero means that there is none.
+fn limit(asked: Option<Duration>, seconds: u64) -> Option<Duration> {
+    let time = asked.unwrap_or(Duration::from_secs(seconds));
     (!time.is_zero()).then_some(time)
 }
 

@@ -63,6 +63,7 @@ impl Config {
             ("header-timeout", time(self.header_timeout)),
             ("linger-timeout", time(self.linger_timeout)),
             ("graceful-timeout", time(self.graceful_timeout)),
+            ("cleanup-timeout", time(self.cleanup_timeout.unwrap_or_default())),
             ("queue-timeout", time(self.queue_timeout.unwrap_or_default())),
             ("defer-accept", self.defer_accept.to_string()),
             ("spawn-interval", time(self.spawn_interval)),

@@ -243,6 +243,18 @@ pub static TABLE: &[Opt] = &[
         ..PLAIN
     },
     Opt {
+        name: "cleanup-timeout",
+        unit: ANY_TIME,
+        default: "60",
+        help: "Time for the cleanup handlers of one request; 0: no limit",
+        more: "psgix.cleanup.handlers run when the client has its answer and its connection is free, so \
+               they keep nobody waiting but a worker. One that takes longer is killed and replaced, \
+               and the error log says so.",
+        part: WORKERS,
+        set: |options, value| options.cleanup_timeout = value.seconds(),
+        ..PLAIN
+    },
+    Opt {
         name: "sched-batch",
         default: "on",
         help: "Run workers under SCHED_BATCH, so that a wake-up does not interrupt a request",
@@ -610,7 +622,6 @@ pub static TABLE: &[Opt] = &[
         "Seconds in the application: 504",
         "Plack::Middleware::Timeout",
     ),
-    not_yet("cleanup-timeout", ANY_TIME, "Seconds for cleanup handlers", "alarm in the handler"),
     not_yet(
         "max-worker-age",
         ANY_TIME,

@@ -14,6 +14,7 @@ mod pid;
 mod set;
 mod signals;
 mod tend;
+mod watch;
 
 use std::error::Error;
 use std::io;
@@ -27,6 +28,7 @@ use self::listen::Listeners;
 use self::pid::PidFile;
 use self::set::Set;
 use self::signals::Signals;
+use self::watch::Watch;
 use crate::config::{Config, LogTo, exit};
 use crate::listener::Address;
 use crate::log::{self, Role};
@@ -101,6 +103,7 @@ struct Supervisor<'a> {
     /// One number per worker that is wanted, and some to spare.
     numbers: u32,
     children: Children,
+    watch: Watch,
     set: Option<Set>,
 }
 
@@ -141,6 +144,7 @@ impl<'a> Supervisor<'a> {
             write_end: write_end.into(),
             numbers,
             children: Children::new(config.workers, numbers, policy(config)),
+            watch: Watch::new(config.cleanup_timeout),
             set: None,
         };
         if let Err(why) = supervisor.begin() {

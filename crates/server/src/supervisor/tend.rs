@@ -8,9 +8,9 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait, waitpid};
 use tracing::{error, info, warn};
 
-use super::Supervisor;
 use super::children::{Decision, Who};
 use super::signals::{Ask, Signals};
+use super::{Supervisor, watch};
 use crate::channel::control::{Order, Report};
 use crate::channel::{message, socket};
 use crate::config::{VERSION, exit};
@@ -45,6 +45,7 @@ pub(super) fn tend<H: Host>(
     // Whoever died while the application was loaded sent a signal that nobody read.
     supervisor.reap(Instant::now());
     loop {
+        supervisor.look_at_workers();
         let now = Instant::now();
         while let Some(decision) = supervisor.children.decide(now) {
             if let Some(ended) = supervisor.carry_out(decision, host, now) {
@@ -91,6 +92,18 @@ impl Supervisor<'_> {
         None
     }
 
+    /// Ends who takes too long. A leftover of a dead manager has a deadline already.
+    fn look_at_workers(&mut self) {
+        let Some(set) = &self.set else { return };
+        let (board, workers) = (&set.shared.scoreboard, self.children.workers());
+        for late in self.watch.look(board, workers, clock::now()) {
+            let watch::Overdue { worker, pid, connection, took } = late;
+            let seconds = Duration::from_millis(took).as_secs_f64();
+            warn!(worker, pid, %connection, seconds, "cleanup handlers have exceeded cleanup-timeout");
+            self.children.overdue(pid);
+        }
+    }
+
     fn tell(&mut self, order: Order) {
         if let Some(set) = &mut self.set {
             set.tell(order);
@@ -118,7 +131,9 @@ impl Supervisor<'_> {
     }
 
     fn sleep(&self, signals: &Signals, now: Instant) {
-        let patience = self.children.deadline(now).map(|deadline| deadline - now);
+        let deadline = self.children.deadline(now).map(|deadline| deadline - now);
+        let look = self.set.as_ref().and_then(|_| self.watch.patience(clock::now()));
+        let patience = deadline.into_iter().chain(look).min();
         let mut fds = vec![PollFd::new(signals, PollFlags::IN)];
         if let Some(set) = self.set.as_ref().filter(|set| !set.is_gone()) {
             let out = if set.is_behind() { PollFlags::OUT } else { PollFlags::empty() };

@@ -13,10 +13,13 @@ use std::time::Duration;
 
 pub use super::reply::{Pace, Reply, Wrote};
 use crate::http::head::Head;
+pub use crate::table::ConnId;
 
 /// A complete request: head and whole body are here.
 #[derive(Debug)]
 pub struct Request<'a> {
+    /// Its connection, and which request of that connection it is, from 1: its name in log lines.
+    pub id: (ConnId, u32),
     /// The request line and the fields that the policy lets through.
     pub head: &'a Head<'a>,
     /// The body, decoded.

@@ -172,6 +172,7 @@ impl Worker<'_> {
                 let mut reply =
                     Reply::new(Outlet::new(to), Asked::of(head, may_keep), common, flags, &mut out);
                 let request = Request {
+                    id: (id, count),
                     head,
                     body: ripe.body,
                     content_length: ripe.content_length,
@@ -250,8 +251,20 @@ impl Worker<'_> {
         if let Some(budget) = &mut self.budget {
             *budget = budget.saturating_sub(1);
         }
-        match (outcome, app.finish()) {
+        let cleaning = app.has_cleanup().then(clock::now);
+        if let Some(since) = cleaning {
+            self.shared.scoreboard.set(self.me, State::Cleaning, since);
+        }
+        let after = app.finish();
+        let overdue = !matches!(after, After::Forked(_))
+            && cleaning.is_some_and(|since| {
+                let (from, to) = ((State::Cleaning, since), (State::Idle, clock::now()));
+                !self.shared.scoreboard.change(self.me, from, to)
+            });
+        match (outcome, after) {
             (_, After::Forked(status)) => Turn::Vanish(status),
+            // The supervisor has given this worker up: a request that it took now would be lost.
+            _ if overdue => Turn::Leave(crate::config::exit::STOPPED),
             (Outcome::Exit(status), _) | (_, After::Exit(status)) => Turn::Leave(status),
             (_, After::Leave) => Turn::Leave(crate::config::exit::STOPPED),
             (_, After::Stay) => Turn::On,

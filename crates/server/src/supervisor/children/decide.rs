@@ -185,7 +185,24 @@ impl Children {
         }
     }
 
+    /// Those who live: number and process.
+    pub fn workers(&self) -> impl Iterator<Item = (WorkerId, i32)> {
+        self.living().map(|(worker, pid, _)| (worker, pid))
+    }
+
+    /// This worker takes too long, and nobody waits for it: it is killed, and its replacement need not
+    /// wait for that.
+    pub fn overdue(&mut self, pid: i32) {
+        self.mark_leaving(pid);
+        self.out.push_back(Decision::Kill(pid));
+    }
+
     fn tell_to_leave(&mut self, pid: i32) {
+        self.mark_leaving(pid);
+        self.out.push_back(Decision::Term(pid));
+    }
+
+    fn mark_leaving(&mut self, pid: i32) {
         for number in &mut self.numbers {
             if let Number::Living { pid: other, stage } = number
                 && *other == pid
@@ -193,7 +210,6 @@ impl Children {
                 *stage = Stage::Leaving;
             }
         }
-        self.out.push_back(Decision::Term(pid));
     }
 
     fn ready_workers(&self) -> usize {
@@ -220,5 +236,35 @@ impl Children {
         if let Some(place) = self.number(worker) {
             *place = number;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::{Policy, Who};
+    use super::*;
+
+    #[test]
+    fn who_takes_too_long_is_killed_and_replaced_at_once() {
+        let (second, now) = (Duration::from_secs(1), Instant::now());
+        let policy = Policy {
+            spawn_interval: second,
+            err_respawn_interval: second,
+            graceful_timeout: second,
+        };
+        let mut children = Children::new(1, 4, policy);
+        children.manager_born(1);
+        children.born(0, 100);
+        children.ready(0);
+        assert_eq!(children.workers().collect::<Vec<_>>(), [(0, 100)]);
+        children.overdue(100);
+        assert_eq!(children.decide(now), Some(Decision::Kill(100)));
+        assert_eq!(children.decide(now), Some(Decision::Spawn(1)));
+        children.born(1, 101);
+        assert_eq!(children.died(100, |_| true, now), Who::Worker(0, true));
+        assert_eq!(children.decide(now), Some(Decision::TellDied(0)));
+        assert_eq!(children.decide(now), None);
     }
 }
