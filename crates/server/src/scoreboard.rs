@@ -131,6 +131,15 @@ impl Scoreboard {
         row.doing.compare_exchange(from, to, Relaxed, Relaxed).is_ok()
     }
 
+    /// The worker waits, if it does not say so already. `now` is asked only if it does not.
+    pub fn wait(&self, worker: WorkerId, now: impl FnOnce() -> u64) {
+        let Some(Entry { state, since, .. }) = self.read(worker) else { return };
+        if !matches!(state, State::Idle | State::Leaving) {
+            // What the supervisor has said meanwhile stands.
+            self.change(worker, (state, since), (State::Idle, now()));
+        }
+    }
+
     /// The worker serves this connection from `now` on, in this state.
     pub fn serve(&self, worker: WorkerId, state: State, connection: ConnId, now: u64) {
         if let Some(row) = self.row(worker) {
@@ -207,6 +216,16 @@ mod tests {
         let entry = board.read(0).unwrap();
         assert_eq!((entry.state, entry.since), (State::Leaving, 9));
         assert!(!board.change(1, (State::Dead, 0), (State::Idle, 1)), "no such row");
+    }
+
+    #[test]
+    fn who_waits_already_goes_on_waiting_since_then() {
+        let board = Scoreboard::new(1).unwrap();
+        board.set(0, State::Running, 1);
+        board.wait(0, || 2);
+        board.wait(0, || 3);
+        let entry = board.read(0).unwrap();
+        assert_eq!((entry.state, entry.since), (State::Idle, 2));
     }
 
     #[test]

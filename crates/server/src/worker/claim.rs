@@ -25,6 +25,7 @@ use super::{DOZE, SWEEP, Turn, Worker};
 use crate::channel::job;
 use crate::channel::message::{End, Message};
 use crate::config::exit;
+use crate::os::clock;
 use crate::ready::Event;
 use crate::scoreboard::State;
 use crate::steps::step;
@@ -41,6 +42,8 @@ impl Worker<'_> {
             self.shared.flags().no_jobs();
         }
         self.jobs_had_their_turn = false;
+        // Its last connection may have ended otherwise than by being armed.
+        self.shared.scoreboard.wait(self.me, clock::now);
         let patience = if self.cache.is_empty() { DOZE } else { SWEEP };
         match app.claim(self.shared.ready.as_fd(), Some(patience)) {
             Claimed::Exit(status) => Turn::Leave(status),

@@ -8,12 +8,13 @@ use crate::site;
 use crate::stories::Story;
 
 pub(crate) fn all() -> Vec<Story> {
-    let told: [(&str, fn()); 8] = [
+    let told: [(&str, fn()); 9] = [
         ("a_request_that_waits_too_long_is_shed_and_its_connection_kept", shed),
         ("a_client_that_went_while_it_waited_is_not_served", gone),
         ("half_a_connection_is_dropped_if_the_operator_says_so", half_close),
         ("a_body_without_room_is_507", no_room_for_a_body),
         ("the_log_tells_who_is_drained_and_how_much_is_spooled", told_on_winch),
+        ("a_worker_whose_connection_was_closed_is_idle", idle_when_closed),
         ("what_is_refused_is_counted_and_its_first_told", told_of_refusals),
         ("a_spool_directory_that_is_none_is_status_2", no_spool_dir),
         ("an_answer_without_room_is_written_by_its_worker", no_room_for_an_answer),
@@ -129,6 +130,20 @@ fn told_on_winch() {
     assert_eq!(slow.answer().unwrap().body.len(), site::BIG);
     kept.get("/n/1");
     told(&server, "draining=0 lingering=0 spooled_memory=0 spooled_disk=0");
+    server.stop();
+}
+
+fn idle_when_closed() {
+    let server = Server::start(&["max_workers=1"]);
+    let mut client = server.connect();
+    client.send("GET /n/0 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+    assert_eq!(client.answer().unwrap().status, 200);
+    let mut asked = 0;
+    until("a worker whose last connection was not kept waits as well", || {
+        server.signal(Signal::WINCH);
+        asked += 1;
+        server.wait_for_nth("scoreboard", asked).contains("state=Idle")
+    });
     server.stop();
 }
 
