@@ -158,6 +158,9 @@ impl Reading {
             }
         };
         self.input.drain(..used.min(self.input.len()));
+        if self.input.is_empty() {
+            self.input = Vec::new(); // a body may take minutes: no room is kept for the next bytes
+        }
         body.spool(rules).map_err(Failed::Spool)?;
         Ok(whole)
     }
@@ -189,7 +192,7 @@ impl Incoming {
                 return Err(io::ErrorKind::QuotaExceeded.into());
             }
             file.write_all(&self.memory)?;
-            self.memory.clear();
+            self.memory = Vec::new(); // and not only emptied
         }
         Ok(())
     }

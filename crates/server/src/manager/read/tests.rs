@@ -55,6 +55,15 @@ fn a_body_that_outgrows_memory_is_in_a_file_and_whole() {
 }
 
 #[test]
+fn a_body_on_its_way_to_a_file_keeps_no_memory() {
+    let head = b"POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\n";
+    let (reading, _) = read(&[head, b"12345678", b"87654321"]);
+    let body = reading.body.unwrap();
+    assert!(body.file.is_some());
+    assert_eq!((reading.input.capacity(), body.memory.capacity()), (0, 0));
+}
+
+#[test]
 fn a_body_for_which_there_is_no_room_is_507_and_never_short() {
     let head = b"POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 21\r\n\r\n";
     let (_, mut steps) = read(&[head, &[b'x'; 20], b"y"]);
