@@ -93,6 +93,20 @@ both_doors! {
         server.stop();
     }
 
+    /// An answer whose rest can be kept nowhere ends in a reset as well, also where its end of file
+    /// alone would say that it is whole.
+    fn an_answer_that_cannot_be_kept_is_a_reset(door) {
+        let options = ["--max-workers=1", "--max-drain-memory=0", "--max-spool-size=1"];
+        let server = Server::start(door, "answers.psgi", &options);
+        let mut client = server.connect();
+        client.send("GET /pieces/1100 HTTP/1.0\r\n\r\n");
+        server.expect_log("too large for memory");
+        let answer = client.any_answer(false);
+        assert_eq!((answer.status(), answer.end), (200, End::Reset));
+        assert_eq!(server.connect().ask("/next").text(), "/next");
+        server.stop();
+    }
+
     /// A longer one is cut where it promised to end.
     fn a_long_body_is_cut(door) {
         let server = Server::start(door, "answers.psgi", &[]);

@@ -180,12 +180,18 @@ impl<'a> Outlet<'a> {
             }
             Unsent::Memory(memory) if memory.len() > MOST_IN_MEMORY => {
                 error!("the rest of an answer cannot be spooled and is too large for memory");
-                self.gone = true;
+                self.drop_rest();
             }
             Unsent::Memory(memory) => memory.extend_from_slice(bytes),
             Unsent::Nothing => self.unsent = Unsent::Memory(bytes.to_vec()),
-            Unsent::File { .. } => self.gone = true, // a file is the last thing of an answer
+            Unsent::File { .. } => self.drop_rest(), // a file is the last thing of an answer
         }
+    }
+
+    /// Takes nothing more, and lets nobody take for whole what has left.
+    fn drop_rest(&mut self) {
+        self.unsent = Unsent::Nothing;
+        (self.gone, self.broken) = (true, true);
     }
 
     /// Nothing can be spooled: this worker will have to write the rest itself.
