@@ -4,7 +4,7 @@
 //! answered one, which a worker reads. Same bytes, same answer; then the connection ends, and the
 //! application has not been called.
 
-use crate::support::{Server, both_doors};
+use crate::support::{Client, Server, Setup, both_doors};
 
 /// Ends every head here: what would be smuggled must not be answered.
 const NEXT: &str = "GET /next HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -148,6 +148,25 @@ both_doors! {
         let mut client = server.connect();
         client.send(format!("GET /p HTTP/1.1\r\nHost: a\r\n{}\r\n", field(127)));
         assert_eq!(client.answer().status(), 200);
+        server.stop();
+    }
+
+    /// Behind an answer that its client does not read, a refusal waits for room like the answer.
+    fn a_refusal_behind_an_answer_that_fills_the_socket(door) {
+        let setup = Setup::new(door, "answers.psgi");
+        let path = setup.folder().join("socket").display().to_string();
+        let server = setup.only(&["--max-workers=1", "--listen", &path]).start();
+        // Somewhere in between the kernel's buffer is full when the answer ends; TCP's has no such
+        // sharp edge. Below, a worker refuses; above, the manager, when the answer is drained.
+        for size in (200_000..240_000).step_by(2_000) {
+            let mut client = Client::connect(&path);
+            client.send(format!("GET /bytes/{size} HTTP/1.1\r\nHost: a\r\n\r\nNONSENSE\r\n\r\n{NEXT}"));
+            // The only worker is free: the refusal was made, if it was the worker's to make.
+            assert_eq!(Client::connect(&path).ask("/other").text(), "/other");
+            assert_eq!(client.answer().body.len(), size);
+            assert_eq!(client.answer().status(), 400, "behind {size} bytes");
+            client.expect_end();
+        }
         server.stop();
     }
 

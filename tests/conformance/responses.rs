@@ -248,6 +248,10 @@ rows! {
             assert_eq!((answer.status(), answer.field("Connection")), (502, Some("close")));
             client.expect_end();
         });
+        row.each("HEAD /a/kill HTTP/1.1\r\nHost: a\r\n\r\n", |client| {
+            assert_eq!(client.answer_to_head().status(), 502);
+            client.expect_end();
+        });
         row.each(get("/a/body/killed"), |client| {
             let answer = client.any_answer(false);
             assert_eq!((answer.whole, answer.end), (false, End::Reset));

@@ -130,7 +130,8 @@ impl Manager<'_> {
         }
     }
 
-    fn begin_drain(&mut self, id: ConnId, drain: &Drain<'_>, file: Option<File>) {
+    /// Keeps the rest of an answer, and sends it as the socket takes it.
+    pub(super) fn begin_drain(&mut self, id: ConnId, drain: &Drain<'_>, file: Option<File>) {
         let file = file.map(|file| {
             let mut share = self.ledger.share(drain.place);
             share.add(drain.length, 0);

@@ -10,9 +10,10 @@ use super::Manager;
 use super::desk::Stage;
 use super::poll::Interest;
 use super::read::{Reading, Rules, Step};
-use crate::channel::message::End;
+use crate::channel::message::{Drain, End};
 use crate::http::{self, refusal::Refusal};
 use crate::os::clock;
+use crate::spool::Place;
 use crate::table::{ConnId, Owner};
 use crate::tally::Reason;
 
@@ -117,14 +118,28 @@ impl Manager<'_> {
             info!(status = refusal.status, "the first of its kind refused: {}", refusal.why);
         }
         let Some(connection) = self.desks.get(id) else { return };
-        let is_head = matches!(&connection.stage, Stage::Reading(reading) if reading.is_head());
+        // What a dead worker had in hand may have been HEAD: nobody knows any more.
+        let is_head = match &connection.stage {
+            Stage::Reading(reading) => reading.is_head(),
+            _ => true,
+        };
         let refusal = Refusal { head_only: refusal.head_only || is_head, ..refusal.clone() };
         let server = self.config.server_software.as_deref();
         let bytes = refusal.render(&Self::date(), server);
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        // Nothing was written to this client for a while: it has room, or has gone.
-        let _ = send(connection.fd.as_fd(), &bytes, flags);
-        self.end(id, End::Linger);
+        match send(connection.fd.as_fd(), &bytes, flags) {
+            Ok(sent) if sent >= bytes.len() => self.end(id, End::Linger),
+            Ok(sent) => self.drain_refusal(id, bytes.get(sent..).unwrap_or_default()),
+            // The answers before this one fill the socket: their reader is slow.
+            Err(Errno::AGAIN | Errno::NOBUFS | Errno::INTR) => self.drain_refusal(id, &bytes),
+            Err(_) => self.end(id, End::Gone),
+        }
+    }
+
+    fn drain_refusal(&mut self, id: ConnId, bytes: &[u8]) {
+        let (place, then) = (Place::Elsewhere, Some(End::Linger));
+        let drain = Drain { place, then, first: bytes, offset: 0, length: 0, rest: &[] };
+        self.begin_drain(id, &drain, None);
     }
 
     /// Waits for one thing to happen on a connection.

@@ -120,7 +120,7 @@ impl Worker<'_> {
     }
 
     /// Gives away what the socket does not take of a finished answer.
-    fn give_drain(
+    pub(super) fn give_drain(
         &mut self,
         app: &mut dyn App,
         id: ConnId,

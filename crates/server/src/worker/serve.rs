@@ -7,7 +7,7 @@ use std::time::Duration;
 use tracing::{debug, error, info, warn};
 
 use super::app::{After, App, Body, Outcome, Request};
-use super::outlet::{Addressee, Outlet};
+use super::outlet::{Addressee, Outlet, Unsent};
 use super::read::{self, Whole};
 use super::reply::Reply;
 use super::verdict::Finished;
@@ -243,7 +243,11 @@ impl Worker<'_> {
         if outlet.is_lost() {
             return Turn::On;
         }
-        self.closed(app, id, End::Linger)
+        match outlet.into_unsent() {
+            Unsent::Nothing => self.closed(app, id, End::Linger),
+            // The answers before this one fill the socket: their reader is slow.
+            unsent => self.give_drain(app, id, Some(End::Linger), unsent, &[]),
+        }
     }
 
     /// After the connection is released: cleanup handlers, harakiri, budget.
