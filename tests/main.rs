@@ -15,6 +15,8 @@ mod conformance;
 mod deaths;
 /// The end of a request: cleanup handlers, harakiri, and the order of it all.
 mod ends;
+/// What env holds beside strings, and what an application does to it.
+mod env_values;
 /// psgix.io, psgix.informational, psgix.logger, exit.
 mod extensions;
 /// Applications as people write them: Mojolicious, Dancer2, Catalyst.

@@ -93,6 +93,97 @@ both_doors! {
         server.stop();
     }
 
+    /// Edge 23: over a socket of both families an IPv4 client has an IPv4 address.
+    fn over_a_socket_of_both_families(door) {
+        let starter = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/starter.pl");
+        let setup = Setup::new(door, "report.psgi").only(&[]);
+        let server = setup.behind("perl", &[starter, "[::]:0", "--"]).start();
+        let port = server.addresses()[0].rsplit_once(':').unwrap().1.to_owned();
+        for (address, name) in [("127.0.0.1", "127.0.0.1"), ("[::1]", "::1")] {
+            let mut client = Client::connect(&format!("{address}:{port}"));
+            for _ in 0..2 {
+                let env = env_of(&client.ask("/p"));
+                assert_eq!((env["REMOTE_ADDR"].as_str(), env["SERVER_NAME"].as_str()), (name, name));
+            }
+        }
+        server.stop();
+    }
+
+    /// A wildcard is no name: the address that the client has found is.
+    fn over_a_wildcard(door) {
+        let server = Setup::new(door, "report.psgi").only(&["--listen", ":0"]).start();
+        let port = server.addresses()[0].rsplit_once(':').unwrap().1.to_owned();
+        let mut clients: Vec<_> =
+            [1, 2].map(|n| (n, Client::connect(&format!("127.0.0.{n}:{port}")))).into();
+        for _ in 0..2 {
+            for (number, client) in &mut clients {
+                let env = env_of(&client.ask("/p"));
+                assert_eq!((env["SERVER_NAME"].clone(), &env["SERVER_PORT"]), (format!("127.0.0.{number}"), &port));
+            }
+        }
+        server.stop();
+    }
+
+    /// A name that was given is the name.
+    fn over_a_listener_with_a_name(door) {
+        let server = Setup::new(door, "report.psgi").only(&["--listen", "localhost:0"]).start();
+        let env = env_of(&server.connect().ask("/p"));
+        assert_eq!(env["SERVER_NAME"], "localhost");
+        server.stop();
+    }
+
+    /// Edge 22: REQUEST_URI is as sent, PATH_INFO is decoded once, and nothing is tidied up.
+    fn targets(door) {
+        let server = Server::start(door, "report.psgi", &[]);
+        let mut client = server.connect();
+        for (target, uri, path, query) in [
+            ("http://b.example:81/p%2Fq?x", "/p%2Fq?x", "/p/q", "x"),
+            ("http://b.example", "/", "/", ""),
+            ("/a//b/./../c", "/a//b/./../c", "/a//b/./../c", ""),
+            ("/%2561+b%20c%2fd", "/%2561+b%20c%2fd", "/%61+b c/d", ""),
+            ("/?a=?&b=%41&c=//", "/?a=?&b=%41&c=//", "/", "a=?&b=%41&c=//"),
+            ("/p?", "/p?", "/p", ""),
+            ("/%E2%98%83", "/%E2%98%83", "/\u{2603}", ""),
+        ] {
+            let env = env_of(&client.ask(target));
+            let said = [&env["REQUEST_URI"], &env["PATH_INFO"], &env["QUERY_STRING"]];
+            assert_eq!(said, [uri, path, query], "{target}");
+            let host = if target.starts_with("http://b.example:") { "b.example:81" } else { "a" };
+            assert!(env["HTTP_HOST"] == host || target == "http://b.example", "{target} {}", env["HTTP_HOST"]);
+        }
+        server.stop();
+    }
+
+    /// A method is what was sent, in its own case.
+    fn methods(door) {
+        let server = Server::start(door, "report.psgi", &[]);
+        let mut client = server.connect();
+        for method in ["get", "PROPFIND", "x-Y!"] {
+            client.send(format!("{method} /p HTTP/1.1\r\nHost: a\r\n\r\n"));
+            assert_eq!(env_of(&client.answer())["REQUEST_METHOD"], method);
+        }
+        server.stop();
+    }
+
+    /// Fields that are about the connection are the application's to see, too.
+    fn fields_about_the_connection_stay(door) {
+        let server = Server::start(door, "report.psgi", &[]);
+        let mut client = server.connect();
+        client.send("POST /p HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: echo\r\n\
+            Expect: 100-continue\r\nTE: trailers\r\nKeep-Alive: timeout=5\r\nContent-Length: 2\r\n\r\nhi");
+        let env = env_of(&client.answer());
+        for (name, value) in [
+            ("HTTP_CONNECTION", "keep-alive, Upgrade"),
+            ("HTTP_UPGRADE", "echo"),
+            ("HTTP_EXPECT", "100-continue"),
+            ("HTTP_TE", "trailers"),
+            ("HTTP_KEEP_ALIVE", "timeout=5"),
+        ] {
+            assert_eq!(env.get(name).map(String::as_str), Some(value), "{name}");
+        }
+        server.stop();
+    }
+
     /// Underscores may be allowed; what they must never say stays unsaid.
     fn underscores_may_be_allowed(door) {
         let server = Server::start(door, "report.psgi", &["--header-underscores=allow"]);

@@ -6,22 +6,47 @@ END { print STDERR "END of $$\n" }
 
 sub gate { open my $gate, '+<', "$ENV{TEST_DIR}/gate" or die $!; sysread $gate, my $byte, 1 }
 
+my $link = [ Link => '</style.css>' ];
+my $kept;
+
+# Heads that must croak, one after another; what is left is the one that did not.
+sub bad {
+    my $inform = $_[0]{'psgix.informational'};
+    my @bad = ([ 101, $link ], [ 99, $link ], [ 200, $link ], [ 'x', $link ], [ 103, [ A => "b\nC: d" ] ], [ 103, [ A => "b\rc" ] ],
+        [ 103, [ A => "b\0c" ] ], [ 103, [ "A\n" => 'b' ] ], [ 103, [ 'A b' => 'c' ] ], [ 103, ['odd'] ], [ 103, undef ], [103]);
+    eval { $inform->(@$_); print STDERR "did not croak\n" } for @bad;
+    return;
+}
+
 my %do = (
-    '/cleanup' => sub {
-        my $handlers = $_[0]{'psgix.cleanup.handlers'};
-        push @$handlers, sub { print STDERR "cleanup one\n"; push @$handlers, sub { print STDERR "cleanup four\n" } };
-        push @$handlers, sub { die "cleanup two\n" }, sub { print STDERR "cleanup three $_[0]{PATH_INFO}\n" };
+    '/exit'   => sub { exit 0 },
+    '/early'  => sub { my $i = $_[0]{'psgix.informational'}; print STDERR 'early ', join(',', map { $i->(103, $_) ? 1 : 0 } $link, [ Link => '</b.js>' ]), "\n" },
+    '/any'    => sub { print STDERR 'any ', $_[0]{'psgix.informational'}->(199, []) ? 1 : 0, "\n" },
+    '/bad'    => \&bad,
+    '/keep'   => sub { $kept = $_[0]{'psgix.informational'}; print STDERR "keeping\n" },
+    '/kept'   => sub { eval { $kept->(103, $link); 1 } or print STDERR "kept croaked\n" },
+    '/gone'   => sub { print STDERR "waiting\n"; gate(); print STDERR 'gone ', $_[0]{'psgix.informational'}->(103, $link) ? 1 : 0, "\n" },
+    '/log'    => sub { my $l = $_[0]{'psgix.logger'}; $l->({ level => $_, message => "a $_ line" }) for qw(debug info warn error fatal) },
+    '/log/bad' => sub {
+        my $l = $_[0]{'psgix.logger'};
+        eval { $l->(@$_); print STDERR "did not croak\n" } for [ { level => 'loud', message => 'x' } ], [ { level => 'info' } ], ['info'], [];
     },
-    '/slow'     => sub { push @{ $_[0]{'psgix.cleanup.handlers'} }, sub { print STDERR "cleaning\n"; gate() } },
-    '/harakiri' => sub { $_[0]{'psgix.harakiri.commit'} = 1 },
-    '/exit'     => sub { exit 0 },
-    '/early'    => sub { $_[0]{'psgix.informational'}->(103, [ Link => '</style.css>' ]) },
-    '/input'    => sub { close $_[0]{'psgi.input'} },
-    '/errors'   => sub { $_[0]{'psgi.errors'}->print("said to psgi.errors\n") },
 );
+
+# The head first, then an interim answer: too late.
+sub after {
+    my $env = shift;
+    return sub {
+        my $w = shift->([ 200, [ 'Content-Type' => 'text/plain' ] ]);
+        print STDERR 'after ', $env->{'psgix.informational'}->(103, $link) ? 1 : 0, "\n";
+        $w->write("/after $$");
+        $w->close;
+    };
+}
 
 sub {
     my $env = shift;
+    return after($env) if $env->{PATH_INFO} eq '/after';
     $do{ $env->{PATH_INFO} }->($env) if $do{ $env->{PATH_INFO} };
     return [ 200, [ 'Content-Type' => 'text/plain' ], ["$env->{PATH_INFO} $$"] ];
 };

@@ -226,9 +226,8 @@ static SV *call_body(pTHX_ struct perl_host *h, const char *method)
 SV *next_piece(pTHX_ struct perl_host *h)
 {
     SV *ret;
-    ENTER;
-    save_item(PL_rs);                            /* $/ is the application's again when this is over */
-    sv_setsv(PL_rs, h->record);
+    ENTER;                                       /* local $/ = \65536 */
+    sv_setsv_mg(save_scalar(gv_fetchpvs("/", GV_ADD | GV_NOTQUAL, SVt_PV)), h->record);
     ret = call_body(aTHX_ h, "getline");
     LEAVE;
     SvGETMAGIC(ret);

@@ -158,9 +158,14 @@ static SV *line_of(pTHX_ struct bytes text)
     return line;
 }
 
+static bool is_tied(pTHX_ IO *io)
+{
+    return SvRMAGICAL(io) && mg_find((SV *)io, PERL_MAGIC_tiedscalar);
+}
+
 static bool print_line(pTHX_ IO *io, SV *line)
 {
-    if (!io || !IoOFP(io) || (SvRMAGICAL(io) && mg_find((SV *)io, PERL_MAGIC_tiedscalar)))
+    if (!io || !IoOFP(io) || is_tied(aTHX_ io))
         return false;
     if (PerlIO_write(IoOFP(io), SvPVX_const(line), SvCUR(line)) != (SSize_t)SvCUR(line))
         return false;
@@ -180,6 +185,9 @@ static void complain_body(pTHX_ void *arg)
         return;
     if (!SvROK(errors))
         croak("psgi.errors is no handle");
+    if (isGV_with_GP(glob) && GvIO((GV *)glob) && !IoOFP(GvIO((GV *)glob))
+        && !is_tied(aTHX_ GvIO((GV *)glob)))
+        croak("psgi.errors is closed");
     {
         dSP;
         PUSHMARK(SP);
