@@ -27,7 +27,7 @@ both_doors! {
     fn informational_answers(door) {
         let server = Server::start(door, "extensions.psgi", &["--max-workers=1"]);
         let mut client = server.connect();
-        let mut said = |client: &mut Client, request: &str, line: &str, early: &[&str]| {
+        let said = |client: &mut Client, request: &str, line: &str, early: &[&str]| {
             let mark = server.log.mark();
             client.send(request);
             for link in early {

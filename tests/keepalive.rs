@@ -162,7 +162,7 @@ both_doors! {
         server.stop();
     }
 
-    /// A worker that has served its share leaves, and no client notices.
+    /// Edge 6 of PSGI: a worker that has served its share leaves, and no client notices.
     fn recycling_a_worker_costs_no_connection(door) {
         let options = ["--max-workers=1", "--max-reqs-per-child=3", "--min-reqs-per-child=3"];
         let server = Server::start(door, "hold.psgi", &options);
