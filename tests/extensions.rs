@@ -1,4 +1,4 @@
-//! psgix.io, psgix.informational, psgix.logger, exit.
+//! psgix.informational, psgix.logger, exit.
 
 use crate::support::{Client, Server, both_doors};
 
@@ -110,26 +110,6 @@ both_doors! {
         assert_eq!(connections.len(), 1, "one connection has one name: {connections:?}");
         ask(&mut client, "/log/bad");
         assert_eq!(server.log.matching(|line| line.contains("did not croak")), [""; 0]);
-        server.stop();
-    }
-
-    /// The socket is the application's, until it returns; then the connection ends.
-    fn the_socket_may_be_taken(door) {
-        let server = Server::start(door, "socket.psgi", &["--max-workers=1"]);
-        for warm in [false, true] {
-            let mut client = server.connect();
-            if warm {
-                assert_eq!(client.ask("/").text(), "no upgrade");
-            }
-            client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
-            assert_eq!(client.any_answer(true).status(), 101);
-            client.send("hello");
-            client.expect_bytes(b"echo hello");
-            client.half_close();
-            client.expect_end();
-        }
-        server.expect_log("socket IO::Socket::I");
-        assert_eq!(server.connect().ask("/").text(), "no upgrade");
         server.stop();
     }
 }

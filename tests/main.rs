@@ -17,7 +17,7 @@ mod deaths;
 mod ends;
 /// What env holds beside strings, and what an application does to it.
 mod env_values;
-/// psgix.io, psgix.informational, psgix.logger, exit.
+/// psgix.informational, psgix.logger, exit.
 mod extensions;
 /// Applications as people write them: Mojolicious, Dancer2, Catalyst.
 mod frameworks;
@@ -37,6 +37,8 @@ mod options;
 mod pipelining;
 /// %env, key by key.
 mod psgi_env;
+/// psgix.io: who looks at the socket, who takes it, and how that ends.
+mod psgix_io;
 /// What is refused, with which status: the table of requests that nobody should send.
 mod refusals;
 /// HEAD, lengths, framing, faults: answers on the way out.

@@ -196,6 +196,7 @@ static void stream_body(pTHX_ void *arg)
     mXPUSHs(newRV_noinc((SV *)make_responder(aTHX_ h)));
     PUTBACK;
     call_sv(h->response, G_VOID | G_DISCARD);
+    flush_io(aTHX_ h);
 }
 
 enum outcome perl_stream(struct perl_host *h, void *conn, int *streamed)

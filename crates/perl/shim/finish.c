@@ -108,6 +108,7 @@ static void release_body(pTHX_ void *arg)
     drop(aTHX_ &h->body);
     drop(aTHX_ &h->response);
     drop(aTHX_ (SV **)&h->env);
+    drop(aTHX_ (SV **)&h->client_io);
     if (AvFILLp(h->keep) >= 0)
         av_clear(h->keep);
     if (SvOK(h->thrown))

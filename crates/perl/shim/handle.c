@@ -98,16 +98,31 @@ bool is_current(pTHX_ struct perl_host *h, UV serial)
     return serial == h->serial && !forked_by_app;
 }
 
-/* The client's socket, on a descriptor of Perl's own: closing it closes no connection. */
+/* Tells Rust that the application has the socket. While a body is read there is nobody to tell. */
+static void tell_look(pTHX_ struct perl_host *h)
+{
+    h->saw_io = true;
+    if (!h->conn)
+        return;
+    leave_perl(aTHX);
+    h->rust->look(h->conn);
+    enter_perl(aTHX);
+}
+
+/* The client's socket, on a descriptor of Perl's own: closing it closes no connection. It shares its
+ * mode with all copies, so an earlier request may have left it non-blocking. */
 static SV *make_io(pTHX_ struct perl_host *h)
 {
     static const char *const classes[] = { "IO::Socket::INET", "IO::Socket::IP", "IO::Socket::UNIX" };
-    int fd = h->client_fd < 0 ? -1 : fcntl(h->client_fd, F_DUPFD_CLOEXEC, 3);
+    int fd = h->client_fd < 0 ? -1 : fcntl(h->client_fd, F_DUPFD_CLOEXEC, 3), mode;
     PerlIO *in, *out;
     GV *gv;
     IO *io;
     if (fd < 0)
         return &PL_sv_undef;
+    mode = fcntl(fd, F_GETFL);
+    if (mode >= 0 && (mode & O_NONBLOCK))
+        (void)fcntl(fd, F_SETFL, mode & ~O_NONBLOCK);
     in = PerlIO_fdopen(fd, "rb");
     out = in ? PerlIO_fdopen(fd, "wb") : NULL;
     if (!out) {
@@ -127,8 +142,17 @@ static SV *make_io(pTHX_ struct perl_host *h)
     IoIFP(io) = in;
     IoOFP(io) = out;
     IoFLAGS(io) |= IOf_FLUSH;
-    h->saw_io = true;
+    h->client_io = (IO *)SvREFCNT_inc_simple_NN((SV *)io);
+    tell_look(aTHX_ h);
     return sv_bless(sv_2mortal(newRV_noinc((SV *)gv)), gv_stashpv(classes[h->family], GV_ADD));
+}
+
+/* What the application has printed and not flushed leaves before the connection is shut down. */
+void flush_io(pTHX_ struct perl_host *h)
+{
+    PerlIO *out = h->client_io ? IoOFP(h->client_io) : NULL;
+    if (out && PerlIOValid(out))
+        (void)PerlIO_flush(out);
 }
 
 static int lazy_get(pTHX_ SV *sv, MAGIC *mg)

@@ -53,6 +53,7 @@ struct perl_host {
     void *conn;
     int client_fd, family, write_timeout_ms;
     SV *behind;                    /* what psgix.io gives first; usually NULL */
+    IO *client_io;                 /* the handle that was made of the socket; usually NULL */
     bool saw_io, gone, body_open;
     int streamed, busy;
     HV *env;
@@ -135,6 +136,7 @@ XS(xs_inform);
 /* handle.c */
 bool is_current(pTHX_ struct perl_host *, UV serial);
 SV *make_lazy_io(pTHX_ struct perl_host *);
+void flush_io(pTHX_ struct perl_host *);
 SV *make_inform(pTHX_ struct perl_host *);
 SV *make_handlers(pTHX_ struct perl_host *);
 SV *make_input(pTHX_ struct perl_host *, const struct request *);

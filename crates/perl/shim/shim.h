@@ -62,6 +62,7 @@ struct rust_calls {
     int (*inform)(void *conn, const struct response *, struct fault *);             /* sent 1, not 0, -1 */
     int (*write)(void *conn, struct bytes, size_t *taken);                          /* enum wrote */
     void (*close)(void *conn);
+    void (*look)(void *conn);                             /* psgix.io is being made */
     void (*log)(int level, struct bytes);
     int (*run)(struct perl_host *, const struct field *options, size_t n, int *leave);
 };

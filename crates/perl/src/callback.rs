@@ -100,6 +100,10 @@ pub trait Stream {
 
     /// The body is complete. Called at most once, and not if the answer has to be broken off.
     fn close(&mut self);
+
+    /// The application looks at `psgix.io`, for the first time: from here on it may read from the
+    /// socket and write to it. Not called if it looks while pieces of a body are asked for.
+    fn look(&mut self);
 }
 
 /// Where lines of `psgix.logger` go.
@@ -255,6 +259,12 @@ extern "C" fn rust_close(conn: *mut c_void) {
     let _ = conn.trap(|stream| stream.close());
 }
 
+extern "C" fn rust_look(conn: *mut c_void) {
+    // SAFETY: as in `rust_start`, the shim's `conn` of a call that goes on.
+    let conn = unsafe { conn_of(conn) };
+    let _ = conn.trap(|stream| stream.look());
+}
+
 extern "C" fn rust_log(level: c_int, line: ffi::Bytes) {
     // SAFETY: a string of Perl's that nothing changes until this returns.
     let line = unsafe { line.as_slice() };
@@ -283,6 +293,7 @@ pub(crate) static CALLS: ffi::RustCalls = ffi::RustCalls {
     inform: rust_inform,
     write: rust_write,
     close: rust_close,
+    look: rust_look,
     log: rust_log,
     run: boot::rust_run,
 };

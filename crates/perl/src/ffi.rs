@@ -151,6 +151,7 @@ pub(crate) struct RustCalls {
     pub(crate) inform: extern "C" fn(*mut c_void, *const Response, *mut Fault) -> c_int,
     pub(crate) write: extern "C" fn(*mut c_void, Bytes, *mut usize) -> c_int,
     pub(crate) close: extern "C" fn(*mut c_void),
+    pub(crate) look: extern "C" fn(*mut c_void),
     pub(crate) log: extern "C" fn(c_int, Bytes),
     pub(crate) run: extern "C" fn(*mut Host, *const Field, usize, *mut c_int) -> c_int,
 }

@@ -164,7 +164,7 @@ fn log_line(level: perl::Level, line: &[u8], (connection, request): (ConnId, u32
 
 /// The application cannot answer: 500 while that can still be said, else no answer that looks whole.
 fn fail(reply: &mut Reply<'_>) {
-    if reply.has_begun() {
+    if reply.has_spoken() {
         reply.break_off();
         return;
     }

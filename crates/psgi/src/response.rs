@@ -14,6 +14,7 @@ use monoceros_perl::{self as perl, Answer, Body, Chunks, Fields, FileBody, Left,
 use monoceros_server::http::head::Field;
 use monoceros_server::http::response::HeadError;
 use monoceros_server::worker::app::{Pace, Reply, Wrote};
+use tracing::warn;
 
 /// What became of an answer that Perl gave.
 #[derive(Debug)]
@@ -99,7 +100,7 @@ fn send_lines(
         }
     }
     let head = perl::Head { status: answer.status(), fields: answer.fields() };
-    if let Err(error) = stream.begin(head, Pace::Finished) {
+    if let Err(error) = stream.begin(head, Pace::Finished, answer.saw_io()) {
         return finished(Err(error), answer.close());
     }
     more = more && stream.push(first);
@@ -130,19 +131,24 @@ fn close_after(mut answer: Answer<'_>, left: Left) -> Replied {
 
 /// A CODE with its responder: the answer is made while it is sent.
 fn send_code(mut answer: Answer<'_>, stream: &mut ReplyStream<'_, '_>) -> Replied {
+    stream.is_code = true;
+    if answer.saw_io() {
+        stream.reply.may_be_taken();
+    }
     let (state, left) = answer.stream(stream);
     if let Err(left) = left {
-        // Who has seen the socket may have written to it: a 500 could be in the midst of anything.
-        if state == Streamed::Nothing && answer.saw_io() {
-            stream.reply.break_off();
-        }
         return match state {
             Streamed::Complete => Replied::LeftAfter(left),
             _ => Replied::Left(left),
         };
     }
     match state {
-        _ if stream.switched => Replied::TakenOver,
+        _ if stream.switched => {
+            if !answer.saw_io() {
+                warn!("101 was answered, and nobody took psgix.io");
+            }
+            Replied::TakenOver
+        }
         Streamed::Complete => Replied::Done,
         Streamed::Open => {
             answer.complain(b"the writer was not closed: done for the application\n");
@@ -160,6 +166,8 @@ fn send_code(mut answer: Answer<'_>, stream: &mut ReplyStream<'_, '_>) -> Replie
 pub(crate) struct ReplyStream<'s, 'r> {
     reply: &'s mut Reply<'r>,
     upgrade: bool,
+    /// The answer is a CODE, which need not answer if it takes the socket.
+    is_code: bool,
     /// A 101 went out: what follows is not HTTP, and not ours.
     switched: bool,
     /// Bytes of the last piece that its writer has still to bring. If it gives up, because the client
@@ -169,7 +177,7 @@ pub(crate) struct ReplyStream<'s, 'r> {
 
 impl<'s, 'r> ReplyStream<'s, 'r> {
     pub(crate) fn new(reply: &'s mut Reply<'r>, asked: Asked) -> Self {
-        Self { reply, upgrade: asked.upgrade, switched: false, owed: 0 }
+        Self { reply, upgrade: asked.upgrade, is_code: false, switched: false, owed: 0 }
     }
 
     /// Before a head: whether it ends HTTP on this connection. The server refuses a 101 otherwise.
@@ -219,8 +227,15 @@ impl<'s, 'r> ReplyStream<'s, 'r> {
         }
     }
 
-    fn begin(&mut self, head: perl::Head<'_>, pace: Pace) -> Result<(), HeadError> {
-        self.switch(head.status);
+    fn begin(
+        &mut self,
+        head: perl::Head<'_>,
+        pace: Pace,
+        may_switch: bool,
+    ) -> Result<(), HeadError> {
+        if may_switch {
+            self.switch(head.status);
+        }
         let reply = &mut *self.reply;
         with_fields(head.fields, |fields| reply.start(head.status, fields, pace))
     }
@@ -240,7 +255,7 @@ impl perl::Stream for ReplyStream<'_, '_> {
             perl::Pace::Finished => Pace::Finished,
             perl::Pace::Live => Pace::Live,
         };
-        self.begin(head, pace).map_err(|error| error.to_string())
+        self.begin(head, pace, true).map_err(|error| error.to_string())
     }
 
     fn inform(&mut self, head: perl::Head<'_>) -> Result<bool, String> {
@@ -268,6 +283,13 @@ impl perl::Stream for ReplyStream<'_, '_> {
     /// The end, if everything before it is on its way: an answer with a gap must not look whole.
     fn close(&mut self) {
         if self.owed == 0 { self.reply.close() } else { self.reply.break_off() }
+    }
+
+    fn look(&mut self) {
+        self.reply.look();
+        if self.upgrade || self.is_code {
+            self.reply.may_be_taken();
+        }
     }
 }
 

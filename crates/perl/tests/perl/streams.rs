@@ -14,6 +14,7 @@ pub(crate) const CASES: &[Case] = &[
     case("writer_waits_for_its_client", waits),
     case("writer_gives_up_after_the_timeout", gives_up),
     case("writer_is_told_that_the_client_has_gone", gone),
+    case("a_look_at_the_socket_is_told", look),
     case("informational", informational),
     case("informational_from_a_getline_leaves_the_fields", inform_in_getline),
 ];
@@ -163,6 +164,28 @@ fn gone() {
     let came = Client::new().ask_with(&mut perl, "/", Input::Memory(b""), &mut recorder);
     assert_eq!(came, "Live 200 ; (gone); close");
     assert_eq!(said(&mut perl), "200  00");
+}
+
+/// Once, whenever it happens; and what is printed and not flushed leaves before CODE is over.
+fn look() {
+    let mut perl = boot(
+        r#"sub { my $env = shift; my $p = $env->{PATH_INFO};
+            my $look = sub { my $io = $env->{'psgix.io'}; my %c = %$env; $io };
+            $look->() if $p eq 'call';
+            sub { if ($p eq 'stream') { my $io = $look->(); $io->autoflush(0); print $io "hello\n" }
+                $_[0]->([200, [], [$p]]) } }"#,
+    );
+    for (path, looks) in [("none", 0), ("call", 1), ("stream", 1)] {
+        let (mut client, mut recorder) = (Client::new(), Recorder::default());
+        let came = client.ask_with(&mut perl, path, Input::Memory(b""), &mut recorder);
+        assert_eq!((came, recorder.looks), (format!("whole 200 ; {path}"), looks));
+        if path == "stream" {
+            client.theirs.set_nonblocking(true).unwrap();
+            let mut line = [0; 6];
+            std::io::Read::read_exact(&mut client.theirs, &mut line).unwrap();
+            assert_eq!(&line, b"hello\n");
+        }
+    }
 }
 
 fn informational() {

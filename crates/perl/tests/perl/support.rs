@@ -16,6 +16,8 @@ pub(crate) struct Recorder {
     /// What the next writes answer; then `All`.
     pub(crate) answers: Vec<Wrote>,
     pub(crate) panics: bool,
+    /// How often it was told that psgix.io is looked at.
+    pub(crate) looks: usize,
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -77,6 +79,9 @@ impl Stream for Recorder {
     }
     fn close(&mut self) {
         self.events.push("close".to_owned());
+    }
+    fn look(&mut self) {
+        self.looks += 1;
     }
 }
 

@@ -87,6 +87,44 @@ pub fn unsent(socket: BorrowedFd<'_>) -> u64 {
     if done == 0 { u64::try_from(bytes).unwrap_or_default() } else { 0 }
 }
 
+/// Bytes that this end has written to a TCP connection, by whichever copy of its descriptor; counted
+/// from a number of the kernel's, so only a difference says something. `None`: it is no TCP
+/// connection.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a call that no crate wraps; the number goes nowhere"
+)]
+pub fn written(socket: BorrowedFd<'_>) -> Option<u64> {
+    let acknowledged = || {
+        // The beginning of linux/tcp.h's struct tcp_info; libc's ends before tcpi_bytes_acked.
+        let mut info = [0_u64; 16];
+        let mut len = libc::socklen_t::try_from(size_of_val(&info)).ok()?;
+        // SAFETY: the kernel writes no more than `len` bytes to `info`, which is so large, and how
+        // many it wrote to `len`; the descriptor is open while it is borrowed.
+        let done = unsafe {
+            libc::getsockopt(
+                socket.as_raw_fd(),
+                libc::IPPROTO_TCP,
+                libc::TCP_INFO,
+                info.as_mut_ptr().cast(),
+                &raw mut len,
+            )
+        };
+        let whole = usize::try_from(len).is_ok_and(|len| len == size_of_val(&info));
+        (done == 0 && whole).then_some(info[15])
+    };
+    // What is acknowledged between the two looks would be missing, or counted twice.
+    let mut before = acknowledged()?;
+    loop {
+        let count = before.wrapping_add(unsent(socket));
+        let after = acknowledged()?;
+        if before == after {
+            return Some(count);
+        }
+        before = after;
+    }
+}
+
 /// The owner of what a system call has just returned; its error if that is -1.
 #[expect(clippy::disallowed_methods, reason = "the one place where a number becomes an owner")]
 pub(super) fn owned(answer: i32) -> io::Result<OwnedFd> {
@@ -98,4 +136,29 @@ pub(super) fn owned(answer: i32) -> io::Result<OwnedFd> {
     // descriptors above 2 never are, so it came with the program's start and this is the first
     // time that it is taken.
     Ok(unsafe { OwnedFd::from_raw_fd(answer) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_counted_whether_it_was_read_or_not() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut theirs = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut ours, _) = listener.accept().unwrap();
+        let mut copy = ours.try_clone().unwrap();
+        let start = written(ours.as_fd()).expect("TCP");
+        ours.write_all(b"hello").unwrap();
+        copy.write_all(&[0; 1000]).unwrap();
+        assert_eq!(written(ours.as_fd()), Some(start + 1005));
+        theirs.read_exact(&mut [0; 1005]).unwrap();
+        assert_eq!(written(ours.as_fd()), Some(start + 1005));
+        assert_eq!(written(UnixStream::pair().unwrap().0.as_fd()), None);
+    }
 }

@@ -9,8 +9,8 @@ use std::os::fd::BorrowedFd;
 use std::path::Path;
 
 use rustix::io::{Errno, retry_on_intr};
-use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
-use tracing::error;
+use rustix::net::{SendAncillaryBuffer, SendFlags, Shutdown, sendmsg, shutdown};
+use tracing::{error, warn};
 
 use super::reply::Pace;
 use crate::os::socket::nonblocking;
@@ -122,6 +122,18 @@ impl<'a> Outlet<'a> {
             (self.lost, self.gone) = (true, true);
         }
         step("begin");
+    }
+
+    /// What follows is written by somebody else. Should the socket not have taken everything before
+    /// it, the client would see it out of order: then the connection is over, for both.
+    pub(crate) fn must_have_left(&mut self) {
+        self.push_out();
+        if !self.unsent.is_nothing() && !self.gone {
+            warn!("reset: the client has not read what comes before a 101");
+            _ = shutdown(self.to.client, Shutdown::Both);
+            self.unsent = Unsent::Nothing;
+            (self.gone, self.broken) = (true, true);
+        }
     }
 
     /// Whether a live answer is so far ahead that it has to wait, after another try.
@@ -270,4 +282,53 @@ fn read_back(spool: &Spool) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; usize::try_from(spool.len()).map_err(io::Error::other)?];
     spool.file().read_exact_at(&mut bytes, 0)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+    use crate::table::Table;
+
+    #[test]
+    fn nobody_writes_behind_what_has_not_left() {
+        let table = Table::new(1).unwrap();
+        let row = table.row(0).unwrap();
+        let id = ConnId { slot: 0, serial: row.state().0 };
+        assert!(row.change(id.serial, Owner::Held, Owner::Queued(0)));
+        assert!(row.change(id.serial, Owner::Queued(0), Owner::lent(1)));
+        let (mut ours, mut theirs) = UnixStream::pair().unwrap();
+        let copy = ours.try_clone().unwrap();
+        let to = Addressee {
+            client: copy.as_fd(),
+            row,
+            id,
+            worker: 1,
+            spool_dir: Path::new("/tmp"),
+            high_water: 1 << 16,
+            room: Room::ALL,
+        };
+
+        let mut roomy = Outlet::new(to);
+        roomy.put(&[b"101"], Pace::Live);
+        roomy.must_have_left();
+        assert!(!roomy.is_broken() && !roomy.has_gone());
+
+        ours.set_nonblocking(true).unwrap();
+        let mut taken = 3;
+        while let Ok(more) = ours.write(&[0; 4096]) {
+            taken += more;
+        }
+        let mut full = Outlet { begun: true, ..Outlet::new(to) };
+        full.put(&[b"101"], Pace::Live);
+        full.must_have_left();
+        assert!(full.is_broken() && full.has_gone());
+        assert!(ours.write(b"mine").is_err());
+        let mut all = Vec::new();
+        theirs.read_to_end(&mut all).unwrap();
+        assert_eq!(all.len(), taken);
+    }
 }

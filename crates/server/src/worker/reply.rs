@@ -5,9 +5,11 @@
 //! while sending it is told to wait, and only when it is more than `stream-buffer-size` ahead of its
 //! client.
 //!
-//! Not here: the bytes of a head and the framing of a body ([`http::response`](crate::http::response));
-//! how bytes reach the socket ([`outlet`](super::outlet)); what follows the answer
-//! ([`release`](super::release)).
+//! Not here: an application that has the socket itself (`taken`); the bytes of a head and the framing
+//! of a body ([`http::response`](crate::http::response)); how bytes reach the socket
+//! ([`outlet`](super::outlet)); what follows the answer ([`release`](super::release)).
+
+mod taken;
 
 use std::fs::File;
 use std::os::fd::BorrowedFd;
@@ -78,6 +80,8 @@ pub struct Reply<'a> {
     status: i64,
     bytes: u64,
     upgraded: bool,
+    /// The application has looked at the socket; and how much had been written to it then.
+    seen: Option<Option<u64>>,
 }
 
 impl<'a> Reply<'a> {
@@ -100,6 +104,7 @@ impl<'a> Reply<'a> {
             status: 0,
             bytes: 0,
             upgraded: false,
+            seen: None,
         }
     }
 
@@ -198,6 +203,10 @@ impl<'a> Reply<'a> {
         if pace == Pace::Live {
             self.flush();
         }
+        if self.upgraded {
+            self.flush();
+            self.outlet.must_have_left();
+        }
         Ok(())
     }
 
@@ -279,6 +288,9 @@ impl<'a> Reply<'a> {
                 self.out.extend_from_slice(last);
                 self.outlet.put(&[self.out], pace);
                 self.state = State::Ended { keep };
+                if self.upgraded {
+                    self.outlet.must_have_left();
+                }
             }
             Err(error) => self.spoil(error),
         }
@@ -318,26 +330,12 @@ impl<'a> Reply<'a> {
         let may = self.asked.version == crate::http::head::Version::Http11;
         if may {
             self.outlet.put(&[self.out], Pace::Live);
+            if let Some(Some(before)) = &mut self.seen {
+                *before = before.wrapping_add(u64::try_from(self.out.len()).unwrap_or(0));
+            }
         }
         self.out.clear();
         Ok(may && !self.outlet.has_gone())
-    }
-
-    /// The connection is the application's from now on: nothing more is written to it, but the head
-    /// of a 101 if that is what it answers, and it is shut down when the application returns.
-    pub fn hand_over(&mut self) {
-        self.outlet.begin();
-        self.upgraded = true;
-        if self.has_begun() {
-            self.flush();
-            self.state = State::HandedOver;
-        }
-    }
-
-    /// As [`hand_over`](Self::hand_over), for an application that answers nothing at all.
-    pub fn hand_over_silently(&mut self) {
-        self.outlet.begin();
-        self.state = State::HandedOver;
     }
 
     /// The client's socket, to wait for room.
