@@ -93,6 +93,7 @@ fn names(opt: &Opt) -> String {
 fn value(opt: &Opt) -> String {
     match opt.unit {
         Unit::Text(name) => name.to_owned(),
+        Unit::Word => "text".to_owned(),
         Unit::Size { .. } => opt.unit.expected().replace(", plain or with k, m, g", ""),
         Unit::Seconds { .. } => opt.unit.expected().replace(", decimals allowed", ""),
         _ => opt.unit.expected(),

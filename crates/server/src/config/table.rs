@@ -497,7 +497,7 @@ pub static TABLE: &[Opt] = &[
     },
     Opt {
         name: "server-software",
-        unit: ANY_TEXT,
+        unit: Unit::Word,
         default: "Monoceros/VERSION",
         help: "The Server field and SERVER_SOFTWARE; '': no Server field",
         part: LIMITS,

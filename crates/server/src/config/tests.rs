@@ -48,7 +48,7 @@ fn sample(unit: Unit) -> &'static str {
         Unit::Log => "| logger",
         Unit::Underscores => "reject",
         Unit::HalfClose => "drop",
-        Unit::Text(_) => "words",
+        Unit::Text(_) | Unit::Word => "words",
         Unit::Code => "",
     }
 }
@@ -367,6 +367,10 @@ fn an_empty_server_software_means_no_field() {
     assert_eq!(name(&[]), Some(format!("Monoceros/{VERSION}")));
     assert_eq!(name(&[("server-software", "x")]), Some("x".to_owned()));
     assert_eq!(name(&[("server-software", "")]), None);
+    for evil in ["a\r\nX: b", "a\nb", "a\u{1}b", "a\0b", "a\u{7f}"] {
+        let why = message(asked(&[("server-software", evil)]));
+        assert!(why.contains("control characters"), "{why}");
+    }
 }
 
 #[test]

@@ -52,6 +52,8 @@ pub enum Unit {
     HalfClose,
     /// Any text, of which this is an example's name in help.
     Text(&'static str),
+    /// Text that can be a field's value: no control characters.
+    Word,
     /// Code, from Perl only.
     Code,
 }
@@ -165,6 +167,7 @@ impl Unit {
                 _ => return None,
             })),
             Self::Text(_) => (!text.contains('\0')).then(|| Value::Text(text.to_owned())),
+            Self::Word => (!text.contains(char::is_control)).then(|| Value::Text(text.to_owned())),
             Self::Boolean | Self::Address | Self::Code => None,
         }
     }
@@ -188,6 +191,7 @@ impl Unit {
             Self::Underscores => "one of drop, reject, allow".to_owned(),
             Self::HalfClose => "serve or drop".to_owned(),
             Self::Text(_) => "a text".to_owned(),
+            Self::Word => "text without control characters".to_owned(),
             Self::Code => "code, from Perl only".to_owned(),
         }
     }
@@ -207,6 +211,7 @@ impl Unit {
             Self::Underscores => "drop|reject|allow",
             Self::HalfClose => "serve|drop",
             Self::Text(name) => name,
+            Self::Word => "text",
             Self::Code => "code",
         }
     }
