@@ -129,7 +129,11 @@ both_doors! {
         assert_eq!(finished.status, Some(1), "{finished}");
         let owner = format!("pid {}", server.pid().as_raw_nonzero());
         assert!(finished.err.contains(&pid[6..]) && finished.err.contains(&owner), "{finished}");
-        for option in ["--pid=/no/such/file", "--error-log=/no/such/file"] {
+        let mut options = vec!["--pid=/no/such/file", "--error-log=/no/such/file"];
+        if door == Door::Program {
+            options.push("--access-log=/no/such/file");
+        }
+        for option in options {
             let finished = run(door, &[option]);
             assert_eq!(finished.status, Some(1), "{finished}");
             assert!(finished.err.contains("/no/such/file: No such"), "{finished}");

@@ -217,6 +217,11 @@ fn policy(config: &Config) -> Policy {
 
 /// `Err`: what could not be done, and why.
 fn open_log(config: &Config) -> Result<(), (String, io::Error)> {
+    if let Some(path) = &config.access_log {
+        // Each process opens it for itself, later: an operator wants to hear of it now.
+        log::access::AccessLog::open(path)
+            .map_err(|why| (format!("cannot open the access log {}", path.display()), why))?;
+    }
     match &config.error_log {
         None => Ok(()),
         Some(LogTo::File(path)) => log::to_file(path)
