@@ -170,6 +170,22 @@ both_doors! {
         server.stop();
     }
 
+    /// Whoever comes again and again with the same is told of once in a while, not each time.
+    fn a_scanner_does_not_fill_the_log(door) {
+        let server = Server::start(door, "report.psgi", &["--max-workers=1", "--max-spool-size=1"]);
+        let mark = server.log.mark();
+        let long = format!("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\n{}", "b".repeat(70_000));
+        for _ in 0..20 {
+            refused(&server, b"\x16\x03\x01", 400);
+            refused(&server, long.as_bytes(), 507);
+        }
+        server.expect_log_since(mark, "spoke TLS");
+        server.expect_log_since(mark, "cannot store a body");
+        let lines = server.log.matching(|line| line.contains("spoke TLS") || line.contains("cannot store"));
+        assert!(lines.len() < 10, "{lines:?}");
+        server.stop();
+    }
+
     /// What looks odd and is allowed.
     fn odd_requests_that_are_served(door) {
         let server = Server::start(door, "report.psgi", &[]);

@@ -20,6 +20,7 @@ use crate::os::{socket, stamp};
 use crate::ready;
 use crate::steps::step;
 use crate::table::{ConnId, Newcomer};
+use crate::tally::Reason;
 
 /// How many are accepted before others have their turn.
 const AT_ONCE: usize = 64;
@@ -137,7 +138,9 @@ impl Manager<'_> {
                     io::ErrorKind::WouldBlock => return,
                     io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
                     _ => {
-                        warn!("cannot accept: {error}");
+                        if self.shared.tally.tell(Reason::Unaccepted, self.now) {
+                            warn!("cannot accept: {error}");
+                        }
                         return self.pause();
                     }
                 }

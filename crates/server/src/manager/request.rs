@@ -84,8 +84,10 @@ impl Manager<'_> {
             Step::Complete(waiting) => return self.enqueue(id, waiting),
             Step::Refuse(refusal) => return self.refuse(id, &refusal),
             Step::Fail(refusal, why) => {
-                let dir = self.config.spool_dir.display();
-                error!("cannot store a body in {dir} (spool-dir): {why}");
+                if self.shared.tally.tell(Reason::Unspooled, now) {
+                    let dir = self.config.spool_dir.display();
+                    error!("cannot store a body in {dir} (spool-dir): {why}");
+                }
                 return self.refuse(id, &refusal);
             }
             Step::Continue => {
@@ -104,7 +106,7 @@ impl Manager<'_> {
     /// Answers a request that is not let through, and ends the connection.
     pub(super) fn refuse(&mut self, id: ConnId, refusal: &Refusal) {
         debug!(connection = %id, status = refusal.status, "refused: {}", refusal.why);
-        if refusal.why == http::head::TLS {
+        if refusal.why == http::head::TLS && self.shared.tally.tell(Reason::Tls, self.now) {
             let number = self.shared.table.row(id.slot).map_or(u32::MAX, |row| row.listener());
             let listener = usize::try_from(number).ok().and_then(|n| self.listeners.get(n));
             let address = listener.map_or("", |listener| &listener.address.shown);

@@ -12,8 +12,9 @@ use tracing::warn;
 use super::app::{App, Interest, Waited};
 use super::{Turn, Worker};
 use crate::channel::message::End;
-use crate::os::socket::unsent;
+use crate::os::{clock, socket::unsent};
 use crate::table::ConnId;
+use crate::tally::Reason;
 
 /// How long a window of the least rate is.
 const WINDOW: Duration = Duration::from_secs(20);
@@ -29,7 +30,9 @@ pub(super) enum Written {
 impl Worker<'_> {
     /// Writes bytes, and waits for the client as long as it keeps the least rate.
     pub(super) fn write_out(&mut self, app: &mut dyn App, id: ConnId, mut bytes: &[u8]) -> Written {
-        warn!(connection = %id, bytes = bytes.len(), "nothing can be spooled: a worker has to wait");
+        if self.shared.tally.tell(Reason::Unspooled, clock::now()) {
+            warn!(connection = %id, bytes = bytes.len(), "nothing can be spooled: a worker waits");
+        }
         let rate = self.site.config.drain_min_rate;
         let least = usize::try_from(rate.saturating_mul(WINDOW.as_secs())).unwrap_or(usize::MAX);
         // What the kernel still holds the client has not got: without it, a slow reader of a large

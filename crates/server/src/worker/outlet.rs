@@ -13,10 +13,11 @@ use rustix::net::{SendAncillaryBuffer, SendFlags, Shutdown, sendmsg, shutdown};
 use tracing::{error, warn};
 
 use super::reply::Pace;
-use crate::os::socket::nonblocking;
+use crate::os::{clock, socket::nonblocking};
 use crate::spool::{Room, Spool};
 use crate::steps::step;
 use crate::table::{ConnId, Owner, Row, WorkerId};
+use crate::tally::{Reason, Tally};
 
 /// The most bytes of a finished answer that a worker keeps when they cannot be spooled.
 const MOST_IN_MEMORY: usize = 64 << 20;
@@ -65,6 +66,8 @@ pub(crate) struct Addressee<'a> {
     pub(crate) high_water: usize,
     /// How much may be spooled.
     pub(crate) room: Room,
+    /// Who says whether a fault is told.
+    pub(crate) tally: &'a Tally,
 }
 
 /// The way out of one answer.
@@ -209,7 +212,11 @@ impl<'a> Outlet<'a> {
     /// Nothing can be spooled: this worker will have to write the rest itself.
     fn in_memory_after_all(&self, error: &io::Error, before: Vec<u8>) -> Unsent {
         let dir = self.to.spool_dir.display();
-        error!("cannot keep the rest of an answer in {dir} (spool-dir, max-spool-size): {error}");
+        if self.to.tally.tell(Reason::Unspooled, clock::now()) {
+            error!(
+                "cannot keep the rest of an answer in {dir} (spool-dir, max-spool-size): {error}"
+            );
+        }
         Unsent::Memory(before)
     }
 

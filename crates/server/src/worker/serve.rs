@@ -184,8 +184,11 @@ impl Worker<'_> {
                 };
                 let outcome = match (config.queue_timeout, ripe.queue_time) {
                     (Some(most), Some(waited)) if waited > most => {
-                        self.shared.tally.count(Reason::Shed);
-                        shed(&mut reply, waited)
+                        if self.shared.tally.tell(Reason::Shed, now) {
+                            let seconds = waited.as_secs_f64();
+                            warn!(seconds, "503: waited longer than queue-timeout");
+                        }
+                        shed(&mut reply)
                     }
                     _ => call(app, &request, &mut reply),
                 };
@@ -224,6 +227,7 @@ impl Worker<'_> {
             spool_dir: &self.site.config.spool_dir,
             high_water: self.site.config.stream_buffer_size,
             room: ledger::room(self.site.config, self.shared.flags()),
+            tally: &self.shared.tally,
         })
     }
 
@@ -281,8 +285,7 @@ impl Worker<'_> {
 const NOTICEABLE: Duration = Duration::from_millis(50);
 
 /// A request that has waited too long for a worker is answered and not run. Its connection is kept.
-fn shed(reply: &mut Reply<'_>, waited: Duration) -> Outcome {
-    warn!(seconds = waited.as_secs_f64(), "503: waited longer than queue-timeout");
+fn shed(reply: &mut Reply<'_>) -> Outcome {
     let fields = [
         Field { name: b"Content-Type", value: b"text/plain" },
         Field { name: b"Retry-After", value: b"1" },
