@@ -35,7 +35,8 @@ pub fn enable(socket: BorrowedFd<'_>) -> io::Result<()> {
 struct Room([u8; 64]);
 
 /// Reads once without waiting. Returns how many bytes came and, if the kernel has said so, when the
-/// last of them arrived, as time since 1970.
+/// last of them arrived, as time since 1970. TCP sockets only: what a client of a UNIX socket may send
+/// along would stay open here.
 ///
 /// # Errors
 ///

@@ -140,7 +140,7 @@ impl Worker<'_> {
     fn read_connection(&mut self, app: &mut dyn App, id: ConnId, row: &Row) -> Turn {
         let Some(client) = self.cache.get(id) else { return Turn::On };
         let mut input = std::mem::take(&mut self.input);
-        let turn = match read::once(client, &mut input) {
+        let turn = match read::once(client, &mut input, row.peer().is_some()) {
             Got::Bytes(n, age) => {
                 step("read");
                 self.serve(app, id, row, input.get(..n).unwrap_or_default(), age)

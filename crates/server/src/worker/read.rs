@@ -8,6 +8,7 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{RecvFlags, recv};
 
 use crate::config::HalfClose;
 use crate::http::Limits;
@@ -31,10 +32,12 @@ pub(crate) enum Got {
     End,
 }
 
-/// Reads once, without waiting.
-pub(crate) fn once(client: BorrowedFd<'_>, buffer: &mut [u8]) -> Got {
+/// Reads once, without waiting. Only TCP sockets have stamps: a client of a UNIX socket can send
+/// descriptors, and whoever gives the kernel room for a stamp is given those.
+pub(crate) fn once(client: BorrowedFd<'_>, buffer: &mut [u8], tcp: bool) -> Got {
     loop {
-        return match stamp::receive(client, buffer) {
+        let read = if tcp { stamp::receive(client, buffer) } else { plainly(client, buffer) };
+        return match read {
             Ok((0, _)) => Got::End,
             Ok((n, stamp)) => {
                 Got::Bytes(n, stamp.map(|then| clock::since_1970().saturating_sub(then)))
@@ -44,6 +47,12 @@ pub(crate) fn once(client: BorrowedFd<'_>, buffer: &mut [u8]) -> Got {
             Err(_) => Got::End,
         };
     }
+}
+
+/// Without room for anything but bytes: what else came along, the kernel closes.
+fn plainly(client: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(usize, Option<Duration>)> {
+    let (n, _) = recv(client, buffer, RecvFlags::DONTWAIT)?;
+    Ok((n, None))
 }
 
 /// Whether nobody is left to answer: the client has reset the connection or closed all of it.
@@ -109,12 +118,28 @@ pub(crate) fn complete<'b>(
 
 #[cfg(test)]
 mod tests {
+    use std::io::{IoSlice, Read};
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+
     use super::*;
+    use crate::channel::socket;
 
     fn of(bytes: &[u8]) -> (Result<Option<usize>, Refusal>, Vec<u8>) {
         let mut decoded = b"of the request before".to_vec();
         let answer = complete(bytes, &Limits::default(), &mut decoded);
         (answer.map(|complete| complete.map(|complete| complete.used)), decoded)
+    }
+
+    #[test]
+    fn descriptors_that_a_client_sends_along_are_closed() {
+        let (client, server) = UnixStream::pair().unwrap();
+        let (mut ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        socket::send(client.as_fd(), &[IoSlice::new(b"GET")], &[theirs.as_fd()]).unwrap();
+        drop(theirs);
+        assert_eq!(once(server.as_fd(), &mut [0; 9], false), Got::Bytes(3, None));
+        assert_eq!(ours.read(&mut [0]).unwrap(), 0, "somebody has the other end");
     }
 
     #[test]
