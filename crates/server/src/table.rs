@@ -183,6 +183,8 @@ pub struct Row {
     local: End,
     requests: AtomicU32,
     listener: AtomicU32,
+    /// 1: the request that was begun last is a HEAD.
+    head: AtomicU8,
 }
 
 zeroable!(Row {
@@ -192,6 +194,7 @@ zeroable!(Row {
     local: End,
     requests: AtomicU32,
     listener: AtomicU32,
+    head: AtomicU8,
 });
 
 impl Row {
@@ -240,6 +243,7 @@ impl Row {
         self.local.set(new.local);
         self.listener.store(new.listener, Relaxed);
         self.requests.store(0, Relaxed);
+        self.head.store(0, Relaxed);
         self.last.store(new.now, Relaxed);
     }
 
@@ -266,6 +270,16 @@ impl Row {
     /// Says that an answer ended now. Whoever the row is Lent to.
     pub fn touch(&self, now: u64) {
         self.last.store(now, Relaxed);
+    }
+
+    /// Says whether the request that begins now is a HEAD, for whoever has to answer if its worker dies.
+    pub fn begin_request(&self, is_head: bool) {
+        self.head.store(u8::from(is_head), Relaxed);
+    }
+
+    /// Whether the request that was begun last is a HEAD.
+    pub fn is_head(&self) -> bool {
+        self.head.load(Relaxed) == 1
     }
 
     /// Counts one more request, and returns how many there were with it.

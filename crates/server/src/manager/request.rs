@@ -14,7 +14,7 @@ use crate::channel::message::{Drain, End};
 use crate::http::{self, refusal::Refusal};
 use crate::os::clock;
 use crate::spool::Place;
-use crate::table::{ConnId, Owner};
+use crate::table::{ConnId, Owner, Row};
 use crate::tally::Reason;
 
 impl Manager<'_> {
@@ -120,10 +120,10 @@ impl Manager<'_> {
             info!(status = refusal.status, "the first of its kind refused: {}", refusal.why);
         }
         let Some(connection) = self.desks.get(id) else { return };
-        // What a dead worker had in hand may have been HEAD: nobody knows any more.
         let is_head = match &connection.stage {
             Stage::Reading(reading) => reading.is_head(),
-            _ => true,
+            // A worker had it, and is dead.
+            _ => self.shared.table.row(id.slot).is_some_and(Row::is_head),
         };
         let refusal = Refusal { head_only: refusal.head_only || is_head, ..refusal.clone() };
         let server = self.config.server_software.as_deref();

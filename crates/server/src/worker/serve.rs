@@ -160,6 +160,7 @@ impl Worker<'_> {
         let second = self.site.refresh();
         self.site.look_at(row);
         let count = row.count_request();
+        row.begin_request(head.method == "HEAD");
         self.count_dropped(head.dropped);
         let config = self.site.config;
         let most = config.max_keepalive_reqs;

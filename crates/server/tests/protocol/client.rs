@@ -104,6 +104,12 @@ impl Client {
         self.stream.shutdown(Shutdown::Write).unwrap();
     }
 
+    /// All that comes until the connection ends.
+    pub(crate) fn read_to_end(&mut self) -> String {
+        while self.more().is_ok() {}
+        String::from_utf8(std::mem::take(&mut self.got)).unwrap()
+    }
+
     /// Whether the connection ends here, and how: in peace, or by a reset.
     pub(crate) fn end(&mut self) -> io::Result<()> {
         match self.more() {

@@ -165,6 +165,12 @@ fn death_before_the_answer() {
     assert_eq!(client.answer().unwrap().status, 502);
     client.end().unwrap();
     server.wait_for("buried");
+    let mut head = server.connect();
+    head.send("HEAD /hang/head HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    kill_hanging(&server, "/hang/head");
+    let answer = head.read_to_end();
+    assert!(answer.starts_with("HTTP/1.1 502 ") && answer.ends_with("\r\n\r\n"), "{answer}");
+    server.wait_for_nth("buried", 2);
     assert_eq!(many(&server, 4, 10), Seen { answered: 40, broken: 0 });
     server.stop();
 }
