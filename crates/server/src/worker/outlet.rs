@@ -304,7 +304,7 @@ mod tests {
 
     #[test]
     fn nobody_writes_behind_what_has_not_left() {
-        let table = Table::new(1).unwrap();
+        let (table, tally) = (Table::new(1).unwrap(), Tally::new().unwrap());
         let row = table.row(0).unwrap();
         let id = ConnId { slot: 0, serial: row.state().0 };
         assert!(row.change(id.serial, Owner::Held, Owner::Queued(0)));
@@ -319,6 +319,7 @@ mod tests {
             spool_dir: Path::new("/tmp"),
             high_water: 1 << 16,
             room: Room::ALL,
+            tally: &tally,
         };
 
         let mut roomy = Outlet::new(to);
@@ -344,14 +345,15 @@ mod tests {
     /// What becomes of an answer to a client that reads nothing, piece by piece.
     fn after(pieces: usize, room: Room) -> (bool, bool, usize) {
         let (_client, server) = UnixStream::pair().unwrap();
-        let (table, id) = (Table::new(1).unwrap(), ConnId { slot: 0, serial: 0 });
+        let (table, tally) = (Table::new(1).unwrap(), Tally::new().unwrap());
+        let id = ConnId { slot: 0, serial: 0 };
         let row = table.row(0).unwrap();
         assert!(row.change(0, Owner::Held, Owner::Queued(1)));
         assert!(row.change(0, Owner::Queued(1), Owner::lent(0)));
         let dir = std::env::temp_dir();
         let client = server.as_fd();
-        let to =
-            Addressee { client, row, id, worker: 0, spool_dir: &dir, high_water: 1 << 16, room };
+        let (spool_dir, high_water, tally) = (dir.as_path(), 1 << 16, &tally);
+        let to = Addressee { client, row, id, worker: 0, spool_dir, high_water, room, tally };
         let mut outlet = Outlet::new(to);
         (0..pieces).for_each(|_| outlet.put(&[&[b'x'; 1 << 16]], Pace::Finished));
         (outlet.is_broken(), outlet.has_gone(), outlet.into_unsent().len())
