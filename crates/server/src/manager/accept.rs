@@ -122,30 +122,33 @@ impl Manager<'_> {
         self.accepting = Accepting::NoMore;
     }
 
-    /// Accepts from one listener.
-    pub(super) fn accept(&mut self, number: u32) {
+    /// Accepts from one listener. Returns whether more may be waiting.
+    pub(super) fn accept(&mut self, number: u32) -> bool {
         for _ in 0..AT_ONCE {
             if self.accepting != Accepting::Yes {
-                return;
+                return false;
             }
             let Some(slot) = self.desks.free_slot() else {
                 debug!("all slots are taken");
-                return self.pause();
+                self.pause();
+                return false;
             };
             if let Err(error) = self.accept_into(number, slot) {
                 self.desks.give_back(slot);
                 match error.kind() {
-                    io::ErrorKind::WouldBlock => return,
+                    io::ErrorKind::WouldBlock => return false,
                     io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
                     _ => {
                         if self.shared.tally.tell(Reason::Unaccepted, self.now) {
                             warn!("cannot accept: {error}");
                         }
-                        return self.pause();
+                        self.pause();
+                        return false;
                     }
                 }
             }
         }
+        true
     }
 
     fn accept_into(&mut self, number: u32, slot: u32) -> io::Result<()> {

@@ -82,7 +82,7 @@ impl Manager<'_> {
         self.shared.flags().enter(Phase::Stopping);
         // Whoever has connected already is served.
         for number in (0..).take(self.listeners.len()) {
-            self.accept(number);
+            while self.accept(number) {}
         }
         self.stop_accepting();
         self.next_scan = self.now;

@@ -147,17 +147,31 @@ impl Manager<'_> {
         }
     }
 
-    /// Lends a job once more that has been Queued for long though the job socket is empty: a worker
-    /// had no descriptor free to take it. Whoever has it in hand after all loses the swap.
+    /// Lends a job once more that has been Queued for long though the job socket is empty, or though
+    /// others have been taken that were sent behind it: a worker had no descriptor free to take it.
+    /// Whoever has it in hand after all loses the swap.
     pub(super) fn lend_if_lost(&mut self, id: ConnId, queued: Owner) {
         // Not FIONREAD: it walks through all the jobs that wait there.
         let mut one = [PollFd::new(&self.shared.jobs_out, PollFlags::IN)];
-        if matches!(poll(&mut one, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })), Ok(0)) {
+        let is_empty = matches!(poll(&mut one, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })), Ok(0));
+        if is_empty || self.is_overtaken(id) {
+            if self.sent.front() == Some(&id) {
+                self.sent.pop_front();
+            }
             self.lend_again(id, queued);
         }
     }
 
     /// The client of a job that nobody has taken has gone.
+    /// Whether this is the first of the jobs that were sent, and another one has been taken.
+    fn is_overtaken(&self, id: ConnId) -> bool {
+        let is_taken = |id: &ConnId| {
+            let owner = self.shared.table.row(id.slot).and_then(|row| row.owner(id.serial));
+            matches!(owner, Some(Owner::Lent { .. } | Owner::Watched))
+        };
+        self.sent.front() == Some(&id) && self.sent.iter().skip(1).any(is_taken)
+    }
+
     pub(super) fn withdraw(&mut self, id: ConnId) {
         let shared = self.shared;
         let Some(row) = shared.table.row(id.slot) else { return };

@@ -174,7 +174,8 @@ impl<'a> Manager<'a> {
                 return Turn::Leave(exit::FAILED);
             }
             Event::JobsHaveRoom => self.jobs_full = false,
-            Event::Listener(number) => self.accept(number),
+            // If more wait, the set says so again.
+            Event::Listener(number) => _ = self.accept(number),
             Event::Worker(worker) => self.take_messages(worker),
             Event::Connection(id) => self.connection_ready(id),
         }

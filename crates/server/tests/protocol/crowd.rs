@@ -1,5 +1,6 @@
 //! When there are too many, or too few of something: connections, slots, descriptors, time.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,12 +11,14 @@ use crate::server::{Server, until};
 use crate::stories::Story;
 
 pub(crate) fn all() -> Vec<Story> {
-    let told: [(&str, fn()); 6] = [
+    let told: [(&str, fn()); 8] = [
         ("the_longest_idle_go_when_too_many_are_idle", too_many_idle),
         ("idle_connections_make_room_for_new_ones", no_slot_is_free),
         ("a_manager_that_was_behind_closes_nobody_who_has_spoken", behind),
         ("a_busy_client_is_told_that_the_server_stops", a_busy_client_is_told),
         ("a_job_that_no_descriptor_was_free_for_is_lent_again", no_descriptor_is_free),
+        ("a_lost_job_is_lent_again_however_many_others_wait", lost_in_a_crowd),
+        ("whoever_has_connected_before_the_end_is_served", many_at_the_end),
         ("a_request_whose_client_has_gone_is_not_run", gone),
     ];
     told.into_iter().map(|(name, story)| (name.to_owned(), Box::new(story) as _)).collect()
@@ -115,6 +118,49 @@ fn no_descriptor_is_free() {
     assert_eq!(client.answer().unwrap().body, b"/n/1");
     server.assert_once();
     server.stop();
+}
+
+/// While others keep the job socket busy, it is never seen empty.
+fn lost_in_a_crowd() {
+    let server = Server::start(&["max_workers=1", "max_reqs_per_child=0"]);
+    let worker = server.some_worker();
+    limit_descriptors(worker, Some(3));
+    let mut lost = server.connect();
+    lost.send(&request("/n/lost")).unwrap();
+    server.wait_for("a job was lost on the way");
+    limit_descriptors(worker, Some(1024));
+    let (begun, over) = (Instant::now(), AtomicBool::new(false));
+    let crowd = || {
+        while !over.load(Relaxed) && begun.elapsed() < Duration::from_secs(8) {
+            server.connect().get("/spin/5");
+        }
+    };
+    thread::scope(|scope| {
+        (0..40).for_each(|_| _ = scope.spawn(crowd));
+        let answer = lost.answer();
+        over.store(true, Relaxed);
+        assert_eq!(answer.unwrap().body, b"/n/lost");
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    });
+    server.stop();
+}
+
+/// The manager comes to it when it has been told to stop already.
+fn many_at_the_end() {
+    let server = Server::start(&["max_workers=2"]);
+    let manager = server.manager();
+    kill_process(manager, Signal::STOP).unwrap();
+    let mut clients: Vec<Client> = (0..300).map(|_| server.connect()).collect();
+    for (n, client) in clients.iter_mut().enumerate() {
+        client.send(&request(&format!("/n/{n}"))).unwrap();
+    }
+    server.signal(Signal::TERM);
+    server.wait_for("stopping");
+    kill_process(manager, Signal::CONT).unwrap();
+    for (n, client) in clients.iter_mut().enumerate() {
+        assert_eq!(client.answer().unwrap().body, format!("/n/{n}").as_bytes());
+    }
+    server.end();
 }
 
 fn gone() {
