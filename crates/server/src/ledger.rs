@@ -56,6 +56,11 @@ impl Share {
         true
     }
 
+    /// Bytes that it has counted.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     fn sum(&self) -> Option<&Cell<u64>> {
         match self.place {
             Place::Elsewhere => None,

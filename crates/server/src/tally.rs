@@ -9,6 +9,8 @@ use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use tracing::info;
+
 use crate::os::shared::Pages;
 
 /// What is counted.
@@ -82,6 +84,13 @@ impl Tally {
     /// Counts one more. `true`: it is the first of its kind, and should be told.
     pub fn count(&self, reason: Reason) -> bool {
         self.add(reason, 1)
+    }
+
+    /// Counts a complete request that is not run because its client has gone.
+    pub fn count_gone(&self) {
+        if self.count(Reason::Gone) {
+            info!("a request was not run: its client had gone before a worker was free");
+        }
     }
 
     /// Counts several more. `true`: they are the first of their kind.

@@ -162,7 +162,6 @@ impl Manager<'_> {
         }
     }
 
-    /// The client of a job that nobody has taken has gone.
     /// Whether this is the first of the jobs that were sent, and another one has been taken.
     fn is_overtaken(&self, id: ConnId) -> bool {
         let is_taken = |id: &ConnId| {
@@ -172,15 +171,18 @@ impl Manager<'_> {
         self.sent.front() == Some(&id) && self.sent.iter().skip(1).any(is_taken)
     }
 
+    /// The client of a job that nobody has taken has gone.
     pub(super) fn withdraw(&mut self, id: ConnId) {
         let shared = self.shared;
         let Some(row) = shared.table.row(id.slot) else { return };
-        match row.owner(id.serial) {
-            Some(Owner::Held) => self.end(id, End::Gone),
-            Some(queued @ Owner::Queued(_)) if row.change(id.serial, queued, Owner::Held) => {
-                self.end(id, End::Gone);
-            }
-            _ => {}
+        let is_ours = match row.owner(id.serial) {
+            Some(Owner::Held) => true,
+            Some(queued @ Owner::Queued(_)) => row.change(id.serial, queued, Owner::Held),
+            _ => false,
+        };
+        if is_ours {
+            shared.tally.count_gone();
+            self.end(id, End::Gone);
         }
     }
 }

@@ -95,6 +95,13 @@ impl Reading {
         self.body.as_mut().map(|body| &mut body.window)
     }
 
+    /// Bytes of the decoded body that have come.
+    pub(super) fn come(&self) -> u64 {
+        let Some(body) = &self.body else { return 0 };
+        let in_file = body.file.as_ref().map_or(0, |kept| kept.share.bytes());
+        in_file.saturating_add(u64::try_from(body.memory.len()).unwrap_or(u64::MAX))
+    }
+
     /// Takes bytes that have just been read.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.input.extend_from_slice(bytes);

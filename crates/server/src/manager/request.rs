@@ -80,13 +80,14 @@ impl Manager<'_> {
         let Stage::Reading(reading) = &mut connection.stage else { return };
         let step = reading.step(&rules, now);
         let body_until = reading.window().map(|window| window.until());
+        let bytes = reading.come();
         match step {
             Step::Complete(waiting) => return self.enqueue(id, waiting),
             Step::Refuse(refusal) => return self.refuse(id, &refusal),
             Step::Fail(refusal, why) => {
                 if self.shared.tally.tell(Reason::Unspooled, now) {
                     let dir = self.config.spool_dir.display();
-                    error!("cannot store a body in {dir} (spool-dir): {why}");
+                    error!(bytes, "cannot store a body in {dir} (spool-dir): {why}");
                 }
                 return self.refuse(id, &refusal);
             }

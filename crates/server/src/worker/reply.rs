@@ -154,6 +154,9 @@ impl<'a> Reply<'a> {
             self.close();
         } else if let Some(due) = due.filter(|_| length > SMALL as u64) {
             let sending = due.min(length);
+            if due < length {
+                warn!("the body is longer than its Content-Length: cut");
+            }
             self.outlet.put(&[self.out], Pace::Finished);
             self.out.clear();
             if self.outlet.put_file(file, offset, sending).is_err() || sending < due {

@@ -103,7 +103,7 @@ impl Worker<'_> {
         let gone = queue_time >= NOTICEABLE
             && self.cache.get(id).is_some_and(|client| read::has_gone(client, half_close));
         if gone {
-            self.shared.tally.count(Reason::Gone);
+            self.shared.tally.count_gone();
         }
         gone
     }

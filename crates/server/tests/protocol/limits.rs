@@ -8,7 +8,7 @@ use crate::site;
 use crate::stories::Story;
 
 pub(crate) fn all() -> Vec<Story> {
-    let told: [(&str, fn()); 9] = [
+    let told: [(&str, fn()); 10] = [
         ("a_request_that_waits_too_long_is_shed_and_its_connection_kept", shed),
         ("a_client_that_went_while_it_waited_is_not_served", gone),
         ("half_a_connection_is_dropped_if_the_operator_says_so", half_close),
@@ -16,6 +16,7 @@ pub(crate) fn all() -> Vec<Story> {
         ("the_log_tells_who_is_drained_and_how_much_is_spooled", told_on_winch),
         ("a_worker_whose_connection_was_closed_is_idle", idle_when_closed),
         ("what_is_refused_is_counted_and_its_first_told", told_of_refusals),
+        ("what_happens_often_is_told_once", told_once),
         ("a_spool_directory_that_is_none_is_status_2", no_spool_dir),
         ("an_answer_without_room_is_written_by_its_worker", no_room_for_an_answer),
     ];
@@ -89,6 +90,7 @@ fn no_room_for_a_body() {
         assert_eq!(post(200 << 10), 200, "what was served has given its room back");
     }
     assert_eq!(post(400 << 10), 507);
+    assert!(server.wait_for("cannot store a body in ").contains(" bytes="));
     assert_eq!(post(200 << 10), 200);
     server.stop();
 }
@@ -108,6 +110,42 @@ fn told_of_refusals() {
     server.signal(Signal::WINCH);
     let line = server.wait_for("refused: 400=");
     assert!(line.contains("400=3 408=0 ") && line.contains(" fields_dropped=2"), "{line}");
+    server.stop();
+}
+
+/// Requests that were not run, and TLS: each is counted, and one line tells of the first. Of three clients
+/// that have gone the manager hears after two seconds, of one only the worker.
+fn told_once() {
+    let server = Server::start(&["max_workers=1", "queue_timeout=0.1"]);
+    let mut kept = server.connect();
+    kept.get("/n/0");
+    let mut busy = server.connect();
+    busy.send(&request("/spin/2600")).unwrap();
+    until("the worker is busy", || server.has_run("/spin/2600"));
+    kept.send(&request("/n/kept")).unwrap();
+    kept.reset();
+    let mut late = [(); 3].map(|()| server.connect());
+    late.iter_mut().for_each(|late| late.send(&request("/n/late")).unwrap());
+    for _ in 0..3 {
+        let mut gone = server.connect();
+        gone.send(&request("/n/gone")).unwrap();
+        let mut tls = server.connect();
+        tls.send("\x16\x03\x01").unwrap();
+        // By now the manager has seen that the one before it has a request.
+        assert_eq!(tls.answer().unwrap().status, 400);
+        gone.reset();
+    }
+    assert_eq!(busy.answer().unwrap().status, 200);
+    for client in &mut late {
+        assert_eq!(client.answer().unwrap().status, 503);
+    }
+    server.connect().get("/n/last");
+    server.signal(Signal::WINCH);
+    let line = server.wait_for("refused: 400=3");
+    assert!(line.contains(" shed=3 gone=4 "), "{line}");
+    for what in ["spoke TLS", "queue-timeout", "its client had gone"] {
+        assert_eq!(server.lines_with(what), 1, "{what}");
+    }
     server.stop();
 }
 

@@ -82,6 +82,12 @@ impl Server {
         }
     }
 
+    /// How many lines of the log there are with this, by now.
+    pub(crate) fn lines_with(&self, what: &str) -> usize {
+        let lines = self.lines.0.lock().unwrap();
+        lines.iter().filter(|line| line.contains(what)).count()
+    }
+
     pub(crate) fn connect(&self) -> Client {
         Client::connect(self.address)
     }
