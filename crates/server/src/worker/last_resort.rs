@@ -16,8 +16,8 @@ use crate::os::{clock, socket::unsent};
 use crate::table::ConnId;
 use crate::tally::Reason;
 
-/// How long a window of the least rate is.
-const WINDOW: Duration = Duration::from_secs(20);
+/// How long a window of the least rate is, in milliseconds.
+const WINDOW: u64 = 20_000;
 
 /// How it went.
 pub(super) enum Written {
@@ -34,7 +34,7 @@ impl Worker<'_> {
             warn!(connection = %id, bytes = bytes.len(), "nothing can be spooled: a worker waits");
         }
         let rate = self.site.config.drain_min_rate;
-        let least = usize::try_from(rate.saturating_mul(WINDOW.as_secs())).unwrap_or(usize::MAX);
+        let least = usize::try_from(rate.saturating_mul(WINDOW / 1000)).unwrap_or(usize::MAX);
         // What the kernel still holds the client has not got: without it, a slow reader of a large
         // buffer would look like one who reads nothing.
         let owed = |client, bytes: &[u8]| {
@@ -43,7 +43,7 @@ impl Worker<'_> {
         let Some(client) = self.cache.get(id) else {
             return Written::Over(Turn::On);
         };
-        let mut owed_at_start = owed(client, bytes);
+        let (mut until, mut owed_at_start) = (clock::now() + WINDOW, owed(client, bytes));
         while !bytes.is_empty() {
             let Some(client) = self.cache.get(id) else {
                 return Written::Over(Turn::On);
@@ -52,15 +52,17 @@ impl Worker<'_> {
                 Ok(sent) => bytes = bytes.get(sent..).unwrap_or_default(),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN | Errno::NOBUFS) => {
-                    match app.wait(client, Interest::Writable, Some(WINDOW)) {
-                        Waited::Ready => {}
-                        Waited::TimedOut
-                            if owed_at_start.saturating_sub(owed(client, bytes)) >= least =>
-                        {
-                            owed_at_start = owed(client, bytes);
+                    let (now, owed) = (clock::now(), owed(client, bytes));
+                    if now >= until {
+                        if owed_at_start.saturating_sub(owed) < least {
+                            return Written::Over(self.closed(app, id, End::Reset));
                         }
-                        Waited::TimedOut => return Written::Over(self.closed(app, id, End::Reset)),
-                        Waited::Exit(status) => return Written::Over(Turn::Leave(status)),
+                        (until, owed_at_start) = (now + WINDOW, owed);
+                    }
+                    // However it ends (a signal may end it, too), the socket is asked next.
+                    let left = Duration::from_millis(until - now);
+                    if let Waited::Exit(status) = app.wait(client, Interest::Writable, Some(left)) {
+                        return Written::Over(Turn::Leave(status));
                     }
                 }
                 Err(_) => return Written::Over(self.closed(app, id, End::Gone)),

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use rustix::process::{Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::client::{Client, Seen, load, request};
 use crate::server::{Server, until};
@@ -187,13 +187,13 @@ fn death_in_the_answer() {
 /// Kills the one of two workers that does not answer.
 fn kill_hanging(server: &Server, path: &str) {
     until("it runs", || server.has_run(path));
-    let free = server.some_worker();
-    let hanging = server
-        .family()
-        .into_iter()
-        .find(|pid| ![free, server.manager(), server.supervisor()].contains(pid))
-        .unwrap();
-    kill_process(hanging, Signal::KILL).unwrap();
+    kill_process(the_other_worker(server), Signal::KILL).unwrap();
+}
+
+/// The one of two workers that does not answer.
+pub(crate) fn the_other_worker(server: &Server) -> Pid {
+    let known = [server.some_worker(), server.manager(), server.supervisor()];
+    server.family().into_iter().find(|pid| !known.contains(pid)).unwrap()
 }
 
 fn nobody_survives_the_supervisor() {
