@@ -1,11 +1,13 @@
-//! Rows 84 and 104: rates, which are measured over twenty seconds. So both rows run at once, through
-//! both doors: four threads that wait.
+//! Rows 84 and 104: rates, which are measured over twenty seconds. So whichever of the four tests comes
+//! first lets all four run, in threads that wait, and each of them waits for its own.
 
-use std::thread;
+use std::panic::resume_unwind;
+use std::sync::{Mutex, OnceLock};
+use std::thread::{JoinHandle, spawn};
 use std::time::{Duration, Instant};
 
 use super::row::{P, refusal, says};
-use crate::support::{Door, End, Server};
+use crate::support::{Door, End, Server, both_doors};
 
 /// The rows that are tested here.
 pub(super) const ROWS: &[u32] = &[84, 104];
@@ -13,18 +15,39 @@ pub(super) const ROWS: &[u32] = &[84, 104];
 /// Seconds over which a rate is measured.
 const WINDOW: u64 = 20;
 
-#[test]
-fn row_084_and_row_104_rates() {
-    thread::scope(|scope| {
-        for door in [Door::Program, Door::Plackup] {
-            scope.spawn(move || row_084_slow_bodies(door));
-            scope.spawn(move || row_104_slow_readers(door));
-        }
-    });
+/// The rows, each through both doors.
+const STORIES: [(u32, Door, fn(Door)); 4] = [
+    (84, Door::Program, slow_bodies),
+    (84, Door::Plackup, slow_bodies),
+    (104, Door::Program, slow_readers),
+    (104, Door::Plackup, slow_readers),
+];
+
+/// Waits until this row is through, and fails if it has failed.
+fn outcome(row: u32, door: Door) {
+    static RUNNING: OnceLock<[Mutex<Option<JoinHandle<()>>>; 4]> = OnceLock::new();
+    let begin = || STORIES.map(|(_, door, story)| Mutex::new(Some(spawn(move || story(door)))));
+    let at = STORIES.iter().position(|story| (story.0, story.1) == (row, door)).expect("a story");
+    let mine = RUNNING.get_or_init(begin)[at].lock().expect("nobody else's").take();
+    if let Err(why) = mine.expect("asked for once").join() {
+        resume_unwind(why);
+    }
+}
+
+both_doors! {
+    /// Bodies that come slowly.
+    fn row_084_slow_bodies(door) {
+        outcome(84, door);
+    }
+
+    /// Answers that are read slowly.
+    fn row_104_slow_readers(door) {
+        outcome(104, door);
+    }
 }
 
 /// Too slow; fast enough; fast, then not at all.
-fn row_084_slow_bodies(door: Door) {
+fn slow_bodies(door: Door) {
     let server = Server::start(door, "conformance.psgi", &[]);
     let patience = Duration::from_secs(WINDOW * 3);
     let head = |length| format!("{P}Content-Length: {length}\r\n\r\n");
@@ -51,7 +74,7 @@ fn row_084_slow_bodies(door: Door) {
 }
 
 /// The only worker is free at once; what is read slowly arrives whole, what is not read ends.
-fn row_104_slow_readers(door: Door) {
+fn slow_readers(door: Door) {
     const SIZE: usize = 4 << 20;
     let server = Server::start(door, "conformance.psgi", &["--max-workers=1"]);
     let patience = Duration::from_secs(WINDOW * 3);
