@@ -43,6 +43,7 @@ my %do = (
     name   => sub { [ 200, [ $name{ $_[1] } => 'b' ], ['x'] ] },
     short  => sub { $body{ $_[1] }->(200, [ 'Content-Length' => 10 ]) },
     long   => sub { [ 200, [ 'Content-Length' => 5 ], ['hello and more'] ] },
+    longfile => sub { [ 200, [ 'Content-Length' => $_[1] ], file('x' x (2 * $_[1])) ] },
     twelve => sub { [ 200, [ 'Content-Length' => 12 ], ['twelve bytes'] ] },
     length => sub { [ 200, [ map { ('Content-Length' => $_) } @{ $length{ $_[1] } } ], ['body'] ] },
     chunk  => sub { Plack::Middleware::Chunked->wrap(sub { [ 200, [@$text], [ 'he', 'llo' ] ] })->($_[0]) },
