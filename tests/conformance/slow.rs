@@ -16,16 +16,21 @@ pub(super) const ROWS: &[u32] = &[84, 104];
 const WINDOW: u64 = 20;
 
 /// The rows, each through both doors.
-const STORIES: [(u32, Door, fn(Door)); 4] = [
+const STORIES: [Story; 4] = [
     (84, Door::Program, slow_bodies),
     (84, Door::Plackup, slow_bodies),
     (104, Door::Program, slow_readers),
     (104, Door::Plackup, slow_readers),
 ];
 
+type Story = (u32, Door, fn(Door));
+
+/// A story that goes on, until somebody waits for its end.
+type Running = Mutex<Option<JoinHandle<()>>>;
+
 /// Waits until this row is through, and fails if it has failed.
 fn outcome(row: u32, door: Door) {
-    static RUNNING: OnceLock<[Mutex<Option<JoinHandle<()>>>; 4]> = OnceLock::new();
+    static RUNNING: OnceLock<[Running; 4]> = OnceLock::new();
     let begin = || STORIES.map(|(_, door, story)| Mutex::new(Some(spawn(move || story(door)))));
     let at = STORIES.iter().position(|story| (story.0, story.1) == (row, door)).expect("a story");
     let mine = RUNNING.get_or_init(begin)[at].lock().expect("nobody else's").take();
