@@ -210,4 +210,24 @@ both_doors! {
         let printed: usize = log.matching(|_| true).iter().map(|line| line.matches("printed once").count()).sum();
         assert_eq!(printed, 1);
     }
+
+    /// Sockets that all workers would share are listed when the server begins; others are not.
+    fn sockets_opened_at_load_are_listed(door) {
+        let said = |server: &Server| server.log.matching(|line| line.contains("while it was loaded"));
+        let server = Server::start(door, "preload.psgi", &[]);
+        let lines = said(&server);
+        let [line] = &lines[..] else { panic!("{lines:?}") };
+        let list = line.split("sockets=\"").nth(1).unwrap().trim_end_matches('"');
+        let ends: Vec<_> = list.split(", ").map(|socket| socket.split(" to ").nth(1).unwrap()).collect();
+        assert_eq!(ends.len(), 2, "{line}");
+        assert!(["127.0.0.1:9", "127.0.0.1:10"].iter().all(|end| ends.contains(end)), "{line}");
+        server.stop();
+        let server = Server::start(door, "env.psgi", &[]);
+        assert_eq!(said(&server), [""; 0]);
+        server.stop();
+        let starter = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/starter.pl");
+        let server = Setup::new(door, "env.psgi").only(&[]).behind("perl", &[starter, "127.0.0.1:0", "--"]).start();
+        assert_eq!(said(&server), [""; 0], "what was inherited is nobody's fault");
+        server.stop();
+    }
 }

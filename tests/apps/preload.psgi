@@ -1,6 +1,9 @@
-# What loading leaves for workers to share: drawn numbers, and a print without its newline.
+# What loading leaves for workers to share: drawn numbers, a print without its newline, and sockets.
 use strict;
 use warnings;
+use IO::Socket::INET;
+
+our @shared = map { IO::Socket::INET->new(Proto => 'udp', PeerAddr => "127.0.0.1:$_") or die $! } 9, 10;
 
 my $drawn = rand;
 print 'printed once';

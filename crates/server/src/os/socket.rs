@@ -4,10 +4,16 @@
 //! This is the only place where a number becomes an owner. Everything else about sockets is
 //! `rustix`'s: it also has `connect_unspec`, and passes descriptors without integers.
 
+use std::collections::BTreeMap;
 use std::io;
+use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::{FdFlags, fcntl_getfd};
+use rustix::net::{AddressFamily, SocketAddrUnix, getpeername};
 
 /// Takes over descriptor `number`, which whoever started this program left open for it, and makes
 /// it close-on-exec.
@@ -33,6 +39,51 @@ pub fn inherit(number: i32) -> io::Result<OwnedFd> {
         return Err(io::Error::last_os_error());
     }
     owned(number)
+}
+
+/// The sockets that this process has opened itself: by what the kernel calls them, the number and the
+/// other end, for people. Those that were there when the program was started are not among them: they
+/// are not close-on-exec, or an exec would have closed them.
+pub fn opened_here() -> BTreeMap<PathBuf, String> {
+    let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let mut found = BTreeMap::new();
+    for entry in entries {
+        let number = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok());
+        let link = std::fs::read_link(entry.path()).unwrap_or_default();
+        let Some(number) = number.filter(|_| link.as_os_str().as_bytes().starts_with(b"socket:"))
+        else {
+            continue;
+        };
+        // SAFETY: the supervisor, who asks, has one thread: what its table of descriptors showed a moment
+        // ago is still there, and nothing below closes it or keeps it.
+        let socket = unsafe { BorrowedFd::borrow_raw(number) };
+        if fcntl_getfd(socket).is_ok_and(|flags| flags.contains(FdFlags::CLOEXEC)) {
+            found.insert(link, format!("{number} to {}", other_end(socket)));
+        }
+    }
+    found
+}
+
+/// Whom a socket speaks to.
+fn other_end(socket: BorrowedFd<'_>) -> String {
+    const NAMELESS: &str = "somebody without a name";
+    let peer = match getpeername(socket) {
+        Ok(Some(peer)) => peer,
+        Ok(None) => return NAMELESS.to_owned(),
+        Err(_) => return "nobody".to_owned(),
+    };
+    let tcp = match peer.address_family() {
+        AddressFamily::INET => SocketAddrV4::try_from(peer.clone()).map(SocketAddr::from).ok(),
+        AddressFamily::INET6 => SocketAddrV6::try_from(peer.clone()).map(SocketAddr::from).ok(),
+        _ => None,
+    };
+    let unix = SocketAddrUnix::try_from(peer).ok();
+    let path = unix.as_ref().and_then(SocketAddrUnix::path);
+    match (tcp, path) {
+        (Some(address), _) => address.to_string(),
+        (None, Some(path)) => path.to_string_lossy().into_owned(),
+        (None, None) => NAMELESS.to_owned(),
+    }
 }
 
 /// Lets the kernel hold new connections to this TCP listener for up to `seconds` until they say

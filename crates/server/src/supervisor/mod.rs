@@ -11,6 +11,7 @@
 pub mod children;
 pub mod listen;
 mod pid;
+mod preload;
 mod set;
 mod signals;
 mod tend;
@@ -26,6 +27,7 @@ use tracing::{error, info, warn};
 use self::children::{Children, Policy};
 use self::listen::Listeners;
 use self::pid::PidFile;
+use self::preload::Preload;
 use self::set::Set;
 use self::signals::Signals;
 use self::watch::Watch;
@@ -58,14 +60,17 @@ pub fn run<H: Host>(
 ) -> End {
     log::start();
     log::this_is(Role::Supervisor, 0);
+    let mut preload = Preload::begin();
     let mut supervisor = match Supervisor::start(config) {
         Ok(supervisor) => supervisor,
         Err(status) => return End::Over(status),
     };
+    preload.before();
     if let Err(why) = host.load() {
         error!("the application could not be loaded: {why}");
         return End::Over(supervisor.end_early(exit::LOAD));
     }
+    preload.after();
     let signals = match Signals::take() {
         Ok(signals) => signals,
         Err(why) => {
