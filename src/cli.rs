@@ -318,14 +318,14 @@ mod tests {
 
     #[test]
     fn all_that_is_wrong_is_said_at_once() {
-        let line = ["--max-worker=5", "--colour", "red", "--timeout=soon", "--user", "www", "-x"];
+        let line = ["--max-worker=5", "--colour", "red", "--timeout=soon", "--dir", "/", "-x"];
         let mut said: Vec<_> = message(&line).lines().map(str::to_owned).collect();
         said.sort_unstable();
         assert_eq!(
             said,
             [
+                "--dir: not in this version; until then: start_server itself, or cd",
                 "--timeout: \"soon\" is not seconds from 0.1 to 86400, decimals allowed",
-                "--user: not in this version; until then: systemd's User=, or setpriv",
                 "unknown option --colour",
                 "unknown option --max-worker: did you mean --max-workers?",
                 "unknown option -x",
@@ -360,7 +360,7 @@ mod tests {
     fn help_version_and_check_are_asked_for() {
         let Ok(Asked::Text(help)) = read(&["--help"]) else { panic!("no help") };
         assert!(help.contains("--max-workers <number>"), "{help}");
-        assert!(!help.contains("--user"), "{help}");
+        assert!(!help.contains("--envdir"), "{help}");
         assert_eq!(read(&["-v"]), Ok(Asked::Text(format!("monoceros {VERSION}\n"))));
         assert!(matches!(read(&["--check", "app.psgi"]), Ok(Asked::Check(_))));
     }

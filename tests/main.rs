@@ -23,6 +23,8 @@ mod extensions;
 mod frameworks;
 /// Slow, hostile and very many clients, and what they cost.
 mod hostile;
+/// Who the server is: user and group.
+mod identity;
 /// Idle connections by the thousand.
 mod idle;
 /// What a connection costs, how long it lives, and who may serve it.

@@ -58,6 +58,8 @@ pub struct Options {
     pub access_log: Option<PathBuf>,
     pub error_log: Option<LogTo>,
     pub server_software: Option<String>,
+    pub user: Option<String>,
+    pub group: Option<String>,
     pub sched_batch: Option<bool>,
     /// What only a door that hosts Perl needs.
     pub perl: PerlOptions,

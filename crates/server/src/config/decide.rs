@@ -93,6 +93,10 @@ pub struct Config {
     pub error_log: Option<LogTo>,
     /// The value of the Server field and of `SERVER_SOFTWARE`; `None`: no Server field.
     pub server_software: Option<String>,
+    /// The user to become, by name or number.
+    pub user: Option<String>,
+    /// The group to become, by name or number.
+    pub group: Option<String>,
     /// Whether workers run under SCHED_BATCH.
     pub sched_batch: bool,
     /// Lines for the log, once it is open: what was accepted and has no effect, what was replaced.
@@ -176,6 +180,8 @@ impl Config {
             access_log: options.access_log.clone(),
             error_log: options.error_log.clone(),
             server_software: server_software(options),
+            user: options.user.clone(),
+            group: options.group.clone(),
             sched_batch: options.sched_batch.unwrap_or(true),
             notes,
         };
@@ -280,6 +286,7 @@ fn addresses(
         listen.push(Listen::Tcp { host, port: options.port.unwrap_or(5_000) });
     }
     listen.extend(options.socket.as_ref().map(Listen::unix));
+    listen.iter_mut().for_each(|listen| listen.belong_to(&options.user, &options.group));
     let starter = host.server_starter_port.as_deref().unwrap_or_default();
     let inherited = Inherited::read_all(starter).unwrap_or_else(|entry| {
         errors.push(OptionError::BadValue {

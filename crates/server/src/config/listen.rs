@@ -69,6 +69,14 @@ impl Listen {
         Self::Unix { path: path.into(), mode: None, owner: None, group: None, unlink: false }
     }
 
+    /// Gives the socket to these, unless it was said whose it is.
+    pub(super) fn belong_to(&mut self, user: &Option<String>, its: &Option<String>) {
+        if let Self::Unix { owner, group, .. } = self {
+            *owner = owner.take().or_else(|| user.clone());
+            *group = group.take().or_else(|| its.clone());
+        }
+    }
+
     /// Reads `host:port`, `:port`, `[v6]:port`, `/path`, or `unix:/path?mode=0660&…`.
     pub(super) fn read(text: &str) -> Result<Self, BadListen> {
         if let Some(rest) = text.strip_prefix("unix:") {

@@ -87,6 +87,8 @@ impl Config {
             ("pid", file(self.pid.as_deref())),
             ("access-log", file(self.access_log.as_deref())),
             ("error-log", error_log),
+            ("user", self.user.clone().unwrap_or_else(|| "none".to_owned())),
+            ("group", self.group.clone().unwrap_or_else(|| "none".to_owned())),
         ]
     }
 }

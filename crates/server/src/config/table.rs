@@ -91,6 +91,7 @@ const KEPT: &str = "Kept connections";
 const TIMES: &str = "Times and rates";
 const LIMITS: &str = "Limits";
 const FILES: &str = "Files";
+const PROCESS: &str = "The process";
 const APPLICATION: &str = "The application";
 const NOT_YET: &str = "Not in this version";
 const IGNORED: &str = "Accepted, without effect";
@@ -545,6 +546,29 @@ pub static TABLE: &[Opt] = &[
         ..PLAIN
     },
     Opt {
+        name: "user",
+        unit: Unit::Text("name"),
+        help: "Become this user when everything is bound and open",
+        more: "A name or a number, with its groups; root alone may. Before the application is loaded, \
+               but under plackup, which loads it first, unless `-L Delayed`. Log files and the pid \
+               file are given to the user, and so are UNIX sockets without an owner. A command \
+               of `error-log` stays root's.",
+        part: PROCESS,
+        set: |options, value| options.user = value.text(),
+        ..PLAIN
+    },
+    Opt {
+        name: "group",
+        unit: Unit::Text("name"),
+        default: "the user's",
+        help: "Become this group when everything is bound and open",
+        more: "A name or a number. Instead of the user's main group; the others stay the user's. \
+               Without `user` it is the only group.",
+        part: PROCESS,
+        set: |options, value| options.group = value.text(),
+        ..PLAIN
+    },
+    Opt {
         name: "app",
         short: Some('a'),
         unit: Unit::Text("file"),
@@ -605,8 +629,6 @@ pub static TABLE: &[Opt] = &[
         part: APPLICATION,
         ..PLAIN
     },
-    not_yet("user", ANY_TEXT, "Become this user after binding", "systemd's User=, or setpriv"),
-    not_yet("group", ANY_TEXT, "Become this group after binding", "systemd's Group=, or setpriv"),
     Opt {
         short: Some('D'),
         ..not_yet(

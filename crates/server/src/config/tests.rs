@@ -122,7 +122,7 @@ fn an_unknown_option_is_an_error_with_the_nearest_name_and_all_errors_come_at_on
         ("max_worker", "5"),
         ("colour", "red"),
         ("timeout", "soon"),
-        ("user", "www"),
+        ("dir", "/srv"),
         ("ssl", "1"),
         ("listen", ":5000"),
     ]);
@@ -131,7 +131,7 @@ fn an_unknown_option_is_an_error_with_the_nearest_name_and_all_errors_come_at_on
         "unknown option max_worker: did you mean max_workers?\n\
          unknown option colour\n\
          timeout: \"soon\" is not seconds from 0.1 to 86400, decimals allowed\n\
-         user: not in this version; until then: systemd's User=, or setpriv\n\
+         dir: not in this version; until then: start_server itself, or cd\n\
          ssl: TLS is the edge's, or a proxy's in front"
     );
     let dashed = asked(&[("--max-worker", "5"), ("--disable-keepaliv", "")]);

@@ -9,6 +9,7 @@
 //! [`run`] returns in every worker, too, because door two must get back to Perl's own frames there.
 
 pub mod children;
+mod identity;
 pub mod listen;
 mod pid;
 mod preload;
@@ -25,6 +26,7 @@ use std::path::Path;
 use tracing::{error, info, warn};
 
 use self::children::{Children, Policy};
+use self::identity::Identity;
 use self::listen::Listeners;
 use self::pid::PidFile;
 use self::preload::Preload;
@@ -33,6 +35,7 @@ use self::signals::Signals;
 use self::watch::Watch;
 use crate::config::{Config, LogTo, exit};
 use crate::listener::Address;
+use crate::log::access::AccessLog;
 use crate::log::{self, Role};
 use crate::os::process;
 use crate::os::signal::Mask;
@@ -119,6 +122,10 @@ impl<'a> Supervisor<'a> {
             error!("{what}: {why}");
             exit::FAILED
         };
+        let identity = Identity::find(config).map_err(|why| {
+            error!("{why}");
+            exit::OPTIONS
+        })?;
         open_log(config).map_err(|(what, why)| failed(&what, &why))?;
         config.notes.iter().for_each(|note| info!("{note}"));
         if let Err(why) = process::raise_descriptor_limit() {
@@ -152,11 +159,33 @@ impl<'a> Supervisor<'a> {
             watch: Watch::new(config.cleanup_timeout),
             set: None,
         };
-        if let Err(why) = supervisor.begin() {
+        let done = identity.map_or(Ok(()), |identity| supervisor.become_it(&identity));
+        let done = done.and_then(|()| supervisor.begin().map_err(|why| ("cannot begin", why)));
+        if let Err((what, why)) = done {
             supervisor.clean_up();
-            return Err(failed("cannot begin", &why));
+            return Err(failed(what, &why));
         }
         Ok(supervisor)
+    }
+
+    /// Gives away what was made until now, and becomes who is asked for. `Err`: what could not be
+    /// done, and why.
+    fn become_it(&self, identity: &Identity) -> Result<(), (&'static str, io::Error)> {
+        if let Some(path) = &self.config.access_log {
+            // Each process opens it for itself; but root may make it where the others may not.
+            let made = AccessLog::open(path).and_then(|_| identity.own(path));
+            made.map_err(|why| ("cannot give away the access log", why))?;
+        }
+        if let Some(LogTo::File(path)) = &self.config.error_log {
+            identity.own(path).map_err(|why| ("cannot give away the error log", why))?;
+        }
+        if let Some(file) = &self.pid_file {
+            identity.own(file.path()).map_err(|why| ("cannot give away the pid file", why))?;
+        }
+        identity.take_on().map_err(|why| ("cannot become user and group", why))?;
+        let spool = spool::on_disk(&self.config.spool_dir);
+        spool.map_err(|why| ("as user and group, cannot make files in spool-dir", why))?;
+        Ok(())
     }
 
     /// Begins a set.

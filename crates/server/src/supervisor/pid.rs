@@ -50,10 +50,13 @@ impl PidFile {
         writeln!(self.file, "{pid}")
     }
 
-    /// Removes the file. Only then the lock goes.
+    /// Removes the file, or empties it if its folder is not ours any more (`user`). Only then the lock
+    /// goes.
     pub(super) fn remove(self) {
         // Somebody else may have removed it: that is as well.
-        let _ = fs::remove_file(&self.path);
+        if fs::remove_file(&self.path).is_err() {
+            let _ = self.file.set_len(0);
+        }
     }
 }
 
