@@ -19,6 +19,8 @@ mod ends;
 mod env_values;
 /// psgix.informational, psgix.logger, exit.
 mod extensions;
+/// Behind a proxy that is believed, and behind one that is not.
+mod forwarded;
 /// Applications as people write them: Mojolicious, Dancer2, Catalyst.
 mod frameworks;
 /// Slow, hostile and very many clients, and what they cost.

@@ -8,6 +8,8 @@
 //! Not here: what is no string (`psgi.input`, `psgi.errors`, booleans), which the shim adds, and
 //! which fields get through at all ([`head`](monoceros_server::http::head)).
 
+mod made;
+
 use std::io::Write as _;
 use std::net::IpAddr;
 use std::ops::Range;
@@ -15,6 +17,8 @@ use std::ops::Range;
 use monoceros_perl::{Key, Var};
 use monoceros_server::http::head::{Field, Version, decode_path};
 use monoceros_server::worker::app::{Peer, Request};
+
+use self::made::{decimal, spell};
 
 /// The environment's names that every or nearly every request has; [`Entry::key`] is an index here.
 /// Those from [`FIRST_FIELD`] on are request fields.
@@ -101,6 +105,9 @@ const QUEUE_TIME: usize = 12;
 const COOKIE: usize = 22;
 const TRANSFER_ENCODING: usize = 49;
 const UPGRADE: usize = 50;
+
+/// Some look at the one, some at the other.
+const HTTPS: [(&[u8], &[u8]); 2] = [(b"psgi.url_scheme", b"https"), (b"HTTPS", b"on")];
 
 /// The strings that are the same for every request, for the template that requests copy.
 pub fn constants(software: &str) -> Vec<(&'static str, String)> {
@@ -237,15 +244,22 @@ impl Env {
     fn ends<'r>(&mut self, request: &'r Request<'_>, entries: &mut Vec<Entry<'r>>) {
         entries.push(known(SERVER_NAME, Text::Sent(request.local.name.as_bytes())));
         entries.push(known(SERVER_PORT, self.number(request.local.port.into())));
-        let (address, port) = match request.peer {
-            Peer::Tcp(address, port) => {
+        let (address, port) = match (request.forwarded.client, request.peer) {
+            (Some((address, port)), _) | (None, Peer::Tcp(address, port)) => {
                 (self.address(address.to_canonical()), self.number(port.into()))
             }
             // An address that is nobody's, so that "allow localhost" fails closed.
-            Peer::Unix => (Text::Sent(b""), Text::Sent(b"0")),
+            (None, Peer::Unix) => (Text::Sent(b""), Text::Sent(b"0")),
         };
         entries.push(known(REMOTE_ADDR, address));
         entries.push(known(REMOTE_PORT, port));
+        if request.forwarded.https {
+            entries.extend(HTTPS.map(|(name, value)| Entry {
+                key: None,
+                name: Text::Sent(name),
+                value: Text::Sent(value),
+            }));
+        }
         if let Some(length) = request.content_length {
             entries.push(known(CONTENT_LENGTH, self.number(length)));
         }
@@ -347,29 +361,8 @@ impl Env {
     }
 }
 
-/// Appends a number. By hand: formatting machinery would be a tenth of what a request costs here.
-fn decimal(mut number: u64, made: &mut Vec<u8>) {
-    let from = made.len();
-    loop {
-        made.push(b'0' + u8::try_from(number % 10).unwrap_or(0));
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    if let Some(digits) = made.get_mut(from..) {
-        digits.reverse();
-    }
-}
-
 fn known(key: usize, value: Text<'_>) -> Entry<'_> {
     Entry { key: Some(key), name: Text::Sent(b""), value }
-}
-
-/// `x-a` becomes `HTTP_X_A`.
-fn spell(name: &[u8], made: &mut Vec<u8>) {
-    made.extend_from_slice(b"HTTP_");
-    made.extend(name.iter().map(|&b| if b == b'-' { b'_' } else { b.to_ascii_uppercase() }));
 }
 
 /// Whether the client asked for another protocol in a way that counts: RFC 9110 section 7.8.

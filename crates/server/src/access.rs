@@ -1,5 +1,7 @@
 //! The access log's line about one request, after its answer: a worker's, or the manager's refusal.
 
+use std::net::IpAddr;
+
 use tracing::error;
 
 use crate::http::head::{Field, Head, Version};
@@ -30,7 +32,7 @@ impl Log {
     pub(crate) fn answered(
         &mut self,
         reopened: u32,
-        row: &Row,
+        peer: Option<IpAddr>,
         head: &Head<'_>,
         (status, bytes): (i64, u64),
         at: u64,
@@ -41,7 +43,7 @@ impl Log {
             head.fields.iter().find(same).map(|field| field.value)
         };
         file.line(&Access {
-            peer: row.peer().map(|(ip, _)| ip.to_canonical()),
+            peer,
             at,
             asked: Some(Asked {
                 method: head.method,

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use monoceros_server::http::{Limits, head};
-use monoceros_server::worker::app::{Body, ConnId, Local};
+use monoceros_server::worker::app::{Body, ConnId, Forwarded, Local};
 
 use super::*;
 
@@ -23,6 +23,7 @@ fn env_of(request: &str, change: impl FnOnce(&mut Request<'_>)) -> HashMap<Strin
         body: Body::Memory(b""),
         content_length: None,
         peer: Peer::Tcp("192.0.2.7".parse().unwrap(), 40_000),
+        forwarded: Forwarded::default(),
         local: &local,
         client: socket.as_fd(),
         behind: b"",
@@ -160,4 +161,18 @@ fn numbers_are_written_as_the_standard_library_writes_them() {
         decimal(number, &mut made);
         assert_eq!(made, format!("x{number}").into_bytes());
     }
+}
+
+#[test]
+fn what_a_trusted_proxy_says_is_the_client() {
+    let client = Some(("192.0.2.9".parse().unwrap(), 0));
+    let env = env_of("GET / HTTP/1.1\r\nHost: a", |request| {
+        request.peer = Peer::Unix;
+        request.forwarded = Forwarded { client, https: true };
+    });
+    let of = |name: &str| env.get(name).map(String::as_str);
+    assert_eq!((of("REMOTE_ADDR"), of("REMOTE_PORT")), (Some("192.0.2.9"), Some("0")));
+    assert_eq!((of("HTTPS"), of("psgi.url_scheme")), (Some("on"), Some("https")));
+    let env = env_of("GET / HTTP/1.1\r\nHost: a", |_| ());
+    assert_eq!((env.get("HTTPS"), env.get("psgi.url_scheme")), (None, None), "the constant counts");
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::error::OptionError;
 use super::listen::{Host, Listen};
 use super::names;
+use super::peers::Peers;
 use super::table::Standing;
 use super::value::{Unit, Value};
 
@@ -58,6 +59,7 @@ pub struct Options {
     pub access_log: Option<PathBuf>,
     pub error_log: Option<LogTo>,
     pub server_software: Option<String>,
+    pub trusted_proxy: Peers,
     pub user: Option<String>,
     pub group: Option<String>,
     pub sched_batch: Option<bool>,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::asked::{HalfClose, LogTo, Options, Underscores};
 use super::error::OptionError;
 use super::listen::{Host, Inherited, Listen};
+use super::peers::Peers;
 
 /// Descriptors that are not for connections: the first 1,024 numbers are the application's, so
 /// that select() works there, and 64 are ours.
@@ -93,6 +94,8 @@ pub struct Config {
     pub error_log: Option<LogTo>,
     /// The value of the Server field and of `SERVER_SOFTWARE`; `None`: no Server field.
     pub server_software: Option<String>,
+    /// Peers that are believed what they say of the client that they speak for.
+    pub trusted_proxy: Peers,
     /// The user to become, by name or number.
     pub user: Option<String>,
     /// The group to become, by name or number.
@@ -180,6 +183,7 @@ impl Config {
             access_log: options.access_log.clone(),
             error_log: options.error_log.clone(),
             server_software: server_software(options),
+            trusted_proxy: options.trusted_proxy.clone(),
             user: options.user.clone(),
             group: options.group.clone(),
             sched_batch: options.sched_batch.unwrap_or(true),

@@ -12,6 +12,7 @@ mod error;
 mod listen;
 mod names;
 mod page;
+mod peers;
 pub mod plackup;
 mod show;
 mod table;
@@ -24,6 +25,7 @@ pub use decide::{Config, HostFacts};
 pub use error::OptionError;
 pub use listen::{Host, Inherited, Listen};
 pub use page::{page, pod};
+pub use peers::Peers;
 pub use table::{Doors, Opt, Standing, TABLE};
 pub use value::Unit;
 

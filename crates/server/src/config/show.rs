@@ -87,6 +87,7 @@ impl Config {
             ("pid", file(self.pid.as_deref())),
             ("access-log", file(self.access_log.as_deref())),
             ("error-log", error_log),
+            ("trusted-proxy", self.trusted_proxy.to_string()),
             ("user", self.user.clone().unwrap_or_else(|| "none".to_owned())),
             ("group", self.group.clone().unwrap_or_else(|| "none".to_owned())),
         ]

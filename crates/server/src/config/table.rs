@@ -497,6 +497,20 @@ pub static TABLE: &[Opt] = &[
         ..PLAIN
     },
     Opt {
+        name: "trusted-proxy",
+        unit: Unit::Peers,
+        help: "Peers whose X-Forwarded-For and X-Forwarded-Proto are believed",
+        more: "Addresses and networks (`10.0.0.0/8`), and `unix` for whoever comes over a UNIX socket; \
+               with commas, or repeated. From such a peer `REMOTE_ADDR` is the right-most address of \
+               X-Forwarded-For that is no trusted proxy, and with X-Forwarded-Proto: https the scheme \
+               is https and `HTTPS` is on. The proxy must set or remove both fields. Forwarded, \
+               X-Forwarded-Host and X-Forwarded-Port are never believed.",
+        repeats: true,
+        part: LIMITS,
+        set: |options, value| options.trusted_proxy.extend(value.peers().unwrap_or_default()),
+        ..PLAIN
+    },
+    Opt {
         name: "server-software",
         unit: Unit::Word,
         default: "Monoceros/VERSION",
@@ -667,12 +681,6 @@ pub static TABLE: &[Opt] = &[
         Unit::Path,
         "Files that X-Sendfile may name",
         "X-Accel-Redirect of an nginx in front",
-    ),
-    not_yet(
-        "trusted-proxy",
-        ANY_TEXT,
-        "Peers whose X-Forwarded-For is believed",
-        "Plack::Middleware::ReverseProxy",
     ),
     not_yet(
         "signal-usr1",

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::asked::{HalfClose, LogTo, Underscores};
 use super::error::{BOOLEANS, OptionError};
 use super::listen::{self, BadListen, Host, Listen};
+use super::peers::Peers;
 
 /// What an option's value is, and in which range.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -50,6 +51,8 @@ pub enum Unit {
     Underscores,
     /// What becomes of a half-closed client.
     HalfClose,
+    /// Networks, and `unix`.
+    Peers,
     /// Any text, of which this is an example's name in help.
     Text(&'static str),
     /// Text that can be a field's value: no control characters.
@@ -72,6 +75,7 @@ pub(super) enum Value {
     Log(LogTo),
     Underscores(Underscores),
     HalfClose(HalfClose),
+    Peers(Peers),
     Text(String),
 }
 
@@ -98,6 +102,7 @@ kinds! {
     log Log LogTo;
     underscores Underscores Underscores;
     half_close HalfClose HalfClose;
+    peers Peers Peers;
     text Text String;
 }
 
@@ -166,6 +171,7 @@ impl Unit {
                 "drop" => HalfClose::Drop,
                 _ => return None,
             })),
+            Self::Peers => Peers::read(text).map(Value::Peers),
             Self::Text(_) => (!text.contains('\0')).then(|| Value::Text(text.to_owned())),
             Self::Word => (!text.contains(char::is_control)).then(|| Value::Text(text.to_owned())),
             Self::Boolean | Self::Address | Self::Code => None,
@@ -190,6 +196,7 @@ impl Unit {
             Self::Log => "a file, or | and a command".to_owned(),
             Self::Underscores => "one of drop, reject, allow".to_owned(),
             Self::HalfClose => "serve or drop".to_owned(),
+            Self::Peers => "addresses, networks like 10.0.0.0/8, or unix".to_owned(),
             Self::Text(_) => "a text".to_owned(),
             Self::Word => "text without control characters".to_owned(),
             Self::Code => "code, from Perl only".to_owned(),
@@ -210,6 +217,7 @@ impl Unit {
             Self::Log => "file",
             Self::Underscores => "drop|reject|allow",
             Self::HalfClose => "serve|drop",
+            Self::Peers => "networks",
             Self::Text(name) => name,
             Self::Word => "text",
             Self::Code => "code",

@@ -29,6 +29,8 @@ pub struct Request<'a> {
     pub content_length: Option<u64>,
     /// The client's end: address and port.
     pub peer: Peer,
+    /// What a trusted proxy at that end says of the client it speaks for.
+    pub forwarded: Forwarded,
     /// Our end, as `SERVER_NAME` and `SERVER_PORT` tell it.
     pub local: &'a Local,
     /// The client's socket, blocking, for an application that takes it over.
@@ -56,6 +58,15 @@ pub enum Peer {
     Tcp(IpAddr, u16),
     /// Over a UNIX socket: it has no address.
     Unix,
+}
+
+/// What is believed of a trusted proxy's word (`trusted-proxy`); usually nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Forwarded {
+    /// The client's address, and its port, or 0 if the proxy did not say it. `None`: it is the peer's.
+    pub client: Option<(IpAddr, u16)>,
+    /// Whether the client speaks https to the proxy.
+    pub https: bool,
 }
 
 /// The name and port that the application is told for itself.

@@ -9,6 +9,7 @@ pub mod app;
 mod cache;
 mod claim;
 mod fetch;
+mod forwarded;
 mod last_resort;
 mod outlet;
 pub mod plain;

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use tracing::{debug, error, info, warn};
 
-use super::app::{After, App, Body, Outcome, Request};
+use super::app::{After, App, Body, Outcome, Peer, Request};
 use super::outlet::{Addressee, Outlet, Unsent};
 use super::read::{self, Whole};
 use super::reply::Reply;
 use super::verdict::Finished;
-use super::{Turn, Worker, site};
+use super::{Turn, Worker, forwarded, site};
 use crate::channel::job::Job;
 use crate::channel::message::{End, Message};
 use crate::http::framing::Framing;
@@ -164,6 +164,8 @@ impl Worker<'_> {
         self.count_dropped(head.dropped);
         let config = self.site.config;
         let most = config.max_keepalive_reqs;
+        let peer = site::peer(row);
+        let forwarded = forwarded::believed(&config.trusted_proxy, peer, &head.fields);
         let may_keep = config.keepalive.is_some() && (most == 0 || count < most);
         let mut out = std::mem::take(&mut self.out);
         let (outcome, finished) = match self.addressee(id, row) {
@@ -177,7 +179,8 @@ impl Worker<'_> {
                     head,
                     body: ripe.body,
                     content_length: ripe.content_length,
-                    peer: site::peer(row),
+                    peer,
+                    forwarded,
                     local: self.site.local(row),
                     client: to.client,
                     behind: ripe.behind,
@@ -206,7 +209,11 @@ impl Worker<'_> {
             self.shared.scoreboard.count_request(self.me);
             let reopened = self.shared.flags().reopened();
             let done = (finished.status, finished.bytes);
-            self.site.access.answered(reopened, row, head, done, second);
+            let client = match (forwarded.client, peer) {
+                (Some((address, _)), _) | (None, Peer::Tcp(address, _)) => Some(address),
+                (None, Peer::Unix) => None,
+            };
+            self.site.access.answered(reopened, client, head, done, second);
         }
         Answered { outcome, finished }
     }
