@@ -53,3 +53,5 @@ mod signals;
 mod streaming;
 /// Plack::Test::Suite.
 mod suite;
+/// Sockets that systemd hands down, and what it is told.
+mod systemd;

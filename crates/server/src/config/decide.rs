@@ -3,12 +3,13 @@
 //! Pure: the facts of the host come in as [`HostFacts`]. Options that only make sense together are
 //! weighed here, each pair in one place.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::asked::{HalfClose, LogTo, Options, Underscores};
 use super::error::OptionError;
-use super::listen::{Host, Inherited, Listen};
+use super::listen::{Activation, Host, Inherited, Listen};
 use super::peers::Peers;
 
 /// Descriptors that are not for connections: the first 1,024 numbers are the application's, so
@@ -86,6 +87,9 @@ pub struct Config {
     pub max_spool_size: u64,
     /// Bytes that finished answers may have in memory, all together; beyond, they go to `spool_dir`.
     pub max_drain_memory: u64,
+    /// The datagram socket that is told when the server is ready, and when it stops: a path, or a name
+    /// behind `@`.
+    pub notify_socket: Option<OsString>,
     /// The file that holds the supervisor's process id.
     pub pid: Option<PathBuf>,
     /// The file that gets a line per request.
@@ -113,6 +117,12 @@ pub struct HostFacts {
     pub descriptors: u64,
     /// `SERVER_STARTER_PORT` of the environment.
     pub server_starter_port: Option<String>,
+    /// This process.
+    pub pid: i32,
+    /// What systemd has left in the environment.
+    pub activation: Activation,
+    /// `NOTIFY_SOCKET` of the environment.
+    pub notify_socket: Option<OsString>,
     /// `TMPDIR` of the environment.
     pub tmpdir: Option<PathBuf>,
 }
@@ -124,6 +134,13 @@ impl HostFacts {
         Self {
             descriptors: limit.maximum.unwrap_or(u64::MAX),
             server_starter_port: std::env::var("SERVER_STARTER_PORT").ok(),
+            pid: rustix::process::getpid().as_raw_nonzero().get(),
+            activation: Activation {
+                pid: std::env::var("LISTEN_PID").ok(),
+                count: std::env::var("LISTEN_FDS").ok(),
+                names: std::env::var("LISTEN_FDNAMES").ok(),
+            },
+            notify_socket: std::env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()),
             tmpdir: std::env::var_os("TMPDIR").filter(|dir| !dir.is_empty()).map(PathBuf::from),
         }
     }
@@ -179,6 +196,7 @@ impl Config {
             spool_dir: spool_dir(options, host),
             max_spool_size: max_spool_size(options),
             max_drain_memory: options.max_drain_memory.unwrap_or(256 << 20),
+            notify_socket: host.notify_socket.clone(),
             pid: options.pid.clone(),
             access_log: options.access_log.clone(),
             error_log: options.error_log.clone(),
@@ -291,8 +309,24 @@ fn addresses(
     }
     listen.extend(options.socket.as_ref().map(Listen::unix));
     listen.iter_mut().for_each(|listen| listen.belong_to(&options.user, &options.group));
+    let inherited = inherited(host, errors);
+    let default = Listen::Tcp { host: Host::V4Any, port: 5_000 };
+    if !inherited.is_empty() {
+        // plackup always passes its default, so that one may not have been typed.
+        notes.extend(listen.iter().filter(|address| **address != default).map(|address| {
+            format!("listen {address} is replaced by the sockets that were inherited")
+        }));
+        listen.clear();
+    } else if listen.is_empty() {
+        listen.push(default);
+    }
+    (listen, inherited)
+}
+
+/// Sockets that a parent has bound: start_server's, and systemd's.
+fn inherited(host: &HostFacts, errors: &mut Vec<OptionError>) -> Vec<Inherited> {
     let starter = host.server_starter_port.as_deref().unwrap_or_default();
-    let inherited = Inherited::read_all(starter).unwrap_or_else(|entry| {
+    let mut inherited = Inherited::read_all(starter).unwrap_or_else(|entry| {
         errors.push(OptionError::BadValue {
             name: "SERVER_STARTER_PORT".to_owned(),
             value: Some(entry),
@@ -300,15 +334,13 @@ fn addresses(
         });
         Vec::new()
     });
-    let default = Listen::Tcp { host: Host::V4Any, port: 5_000 };
-    if !inherited.is_empty() {
-        // plackup always passes its default, so that one may not have been typed.
-        notes.extend(listen.iter().filter(|address| **address != default).map(|address| {
-            format!("listen {address} is replaced by the sockets of SERVER_STARTER_PORT")
-        }));
-        listen.clear();
-    } else if listen.is_empty() {
-        listen.push(default);
-    }
-    (listen, inherited)
+    inherited.extend(host.activation.read(host.pid).unwrap_or_else(|(name, value)| {
+        errors.push(OptionError::BadValue {
+            name: name.to_owned(),
+            value: Some(value),
+            expected: "a number, as systemd sets it".to_owned(),
+        });
+        Vec::new()
+    }));
+    inherited
 }

@@ -143,6 +143,38 @@ impl Inherited {
     }
 }
 
+/// What systemd says of the sockets that it hands down (sd_listen_fds(3)), as it is in the environment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Activation {
+    /// `LISTEN_PID`: the process that they are for.
+    pub pid: Option<String>,
+    /// `LISTEN_FDS`: how many; the first is descriptor 3.
+    pub count: Option<String>,
+    /// `LISTEN_FDNAMES`: what the socket units call them, separated by `:`.
+    pub names: Option<String>,
+}
+
+impl Activation {
+    /// The sockets that are for process `me`; the others are somebody else's. `Err` is the variable that
+    /// makes no sense, and its value.
+    pub(super) fn read(&self, me: i32) -> Result<Vec<Inherited>, (&'static str, String)> {
+        let (Some(pid), Some(count)) = (&self.pid, &self.count) else { return Ok(Vec::new()) };
+        let pid = pid.parse::<i32>().map_err(|_| ("LISTEN_PID", pid.clone()))?;
+        let number = count.parse::<u8>().map_err(|_| ("LISTEN_FDS", count.clone()))?;
+        if pid != me {
+            return Ok(Vec::new());
+        }
+        let names = self.names.as_deref().unwrap_or_default().split(':');
+        let names = names.map(Some).chain(std::iter::repeat(None));
+        let named = (3..).zip(names).take(usize::from(number));
+        let called = |name: Option<&str>| match name {
+            None | Some("") => "LISTEN_FDS".to_owned(),
+            Some(name) => name.to_owned(),
+        };
+        Ok(named.map(|(fd, name)| Inherited { name: called(name), fd }).collect())
+    }
+}
+
 fn read_host(text: &str) -> Result<Host, BadListen> {
     let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     match inner {
@@ -203,4 +235,27 @@ fn read_mode(octal: &str) -> Result<u32, BadListen> {
     let digits = octal.bytes().all(|byte| byte.is_ascii_digit());
     let mode = u32::from_str_radix(octal, 8).ok().filter(|mode| digits && *mode <= 0o777);
     mode.ok_or_else(|| BadListen::Part(format!("mode={octal}"), "a mode in octal, from 0 to 0777"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_of_systemd_are_those_for_this_process() {
+        let read = |pid: &str, count: &str, names: Option<&str>| {
+            let text = |text: &str| Some(text.to_owned());
+            Activation { pid: text(pid), count: text(count), names: names.and_then(text) }
+                .read(4711)
+        };
+        let socket = |name: &str, fd| Inherited { name: name.to_owned(), fd };
+        let all = [socket("web.socket", 3), socket("LISTEN_FDS", 4), socket("extra", 5)];
+        assert_eq!(read("4711", "3", Some("web.socket::extra")).unwrap(), all);
+        let unnamed = [socket("LISTEN_FDS", 3), socket("LISTEN_FDS", 4)];
+        assert_eq!(read("4711", "2", None).unwrap(), unnamed);
+        assert_eq!(read("4712", "1", None).unwrap(), [], "another's");
+        assert_eq!(Activation::default().read(4711).unwrap(), []);
+        assert_eq!(read("4711", "some", None).unwrap_err(), ("LISTEN_FDS", "some".to_owned()));
+        assert_eq!(read("me", "1", None).unwrap_err(), ("LISTEN_PID", "me".to_owned()));
+    }
 }

@@ -23,7 +23,7 @@ mod value;
 pub use asked::{HalfClose, LogTo, Options, PerlOptions, Underscores};
 pub use decide::{Config, HostFacts};
 pub use error::OptionError;
-pub use listen::{Host, Inherited, Listen};
+pub use listen::{Activation, Host, Inherited, Listen};
 pub use page::{page, pod};
 pub use peers::Peers;
 pub use table::{Doors, Opt, Standing, TABLE};

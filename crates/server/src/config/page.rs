@@ -21,7 +21,8 @@ Dashes or underscores alike. Times are in seconds, decimals allowed; sizes in by
   `--disable-NAME` say the same, and are safer under plackup: there a bare `--NAME` takes the next word
   for its value.
 - **Two names of one option** with different values are an error. The same name twice: the last counts.
-- Under start_server (`SERVER_STARTER_PORT`) the sockets it passes replace `listen`, all of them.
+- Under start_server (`SERVER_STARTER_PORT`) and systemd (`LISTEN_FDS`) the sockets they pass replace `listen`, all of
+  them. `NOTIFY_SOCKET` is told when the server is ready, and when it stops.
 - The program alone takes `--help`, `--version`, and `--check`, which prints what was decided, loads the
   application, and exits.
 
@@ -122,8 +123,8 @@ Dashes or underscores alike. Times are in seconds, decimals allowed; sizes in by
 An unknown option is an error, before anything is bound; all errors are shown at once, and the exit
 status is 2. On or off is 1, 0, yes, no, true, false, on, off; C<--enable-NAME> and C<--disable-NAME>
 say the same, and are safer: a bare C<--NAME> takes the next word for its value. Two names of one
-option with different values are an error. Under start_server the sockets it passes replace
-C<listen>, all of them.
+option with different values are an error. Under start_server and systemd the sockets they
+pass replace C<listen>, all of them.
 ";
 
 /// The text of Plack::Handler::Monoceros::Options: what plackup's door takes.

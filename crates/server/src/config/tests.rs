@@ -355,7 +355,7 @@ fn sockets_of_a_starter_replace_what_was_typed_and_that_is_said() {
     let names: Vec<_> = config.inherited.iter().map(|one| (one.name.as_str(), one.fd)).collect();
     assert_eq!(names, [("127.0.0.1:80", 3), ("/run/a=b.sock", 4), ("[::1]:80", 5)]);
     assert!(config.listen.is_empty());
-    assert_eq!(config.notes, ["listen :80 is replaced by the sockets of SERVER_STARTER_PORT"]);
+    assert_eq!(config.notes, ["listen :80 is replaced by the sockets that were inherited"]);
     for wrong in ["80", "80=", "80=x", "80=-1", "80=+3"] {
         assert!(message(starter(wrong, &[])).contains("SERVER_STARTER_PORT"), "{wrong}");
     }

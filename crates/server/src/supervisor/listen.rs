@@ -226,9 +226,17 @@ fn inherited(entry: &Inherited) -> io::Result<Listener> {
     rustix::io::ioctl_fionbio(&socket, true)?;
     let address = match tcp_name(&socket)? {
         Some(at) => Address::tcp(host_of(&entry.name, at.ip()), at.ip(), at.port()),
-        None => Address::unix(entry.name.clone()),
+        // systemd gives a name, and no path.
+        None if entry.name.contains('/') => Address::unix(entry.name.clone()),
+        None => Address::unix(unix_name(&socket)?.unwrap_or_else(|| entry.name.clone())),
     };
     Ok(Listener { socket, address })
+}
+
+/// The path that a UNIX socket is bound to, if it has one.
+fn unix_name(socket: &OwnedFd) -> io::Result<Option<String>> {
+    let name = SocketAddrUnix::try_from(net::getsockname(socket)?)?;
+    Ok(name.path().map(|path| path.to_string_lossy().into_owned()))
 }
 
 /// The host in a name that Server::Starter gave: `5000`, `127.0.0.1:5000`, `[::1]:5000`.

@@ -11,6 +11,7 @@
 pub mod children;
 mod identity;
 pub mod listen;
+mod notify;
 mod pid;
 mod preload;
 mod set;

@@ -10,7 +10,7 @@ use tracing::{error, info, warn};
 
 use super::children::{Decision, Who};
 use super::signals::{Ask, Signals};
-use super::{Supervisor, watch};
+use super::{Supervisor, notify, watch};
 use crate::channel::control::{Order, Report};
 use crate::channel::{message, socket};
 use crate::config::{VERSION, exit};
@@ -168,6 +168,12 @@ impl Supervisor<'_> {
         let address: Vec<_> = self.addresses.iter().map(|address| &*address.shown).collect();
         let address = address.join(",");
         info!(address, workers = self.config.workers, version = VERSION, "ready");
+        self.notify(&format!("READY=1\nSTATUS=ready on {address}"));
+    }
+
+    /// Tells systemd, if it wants to be told.
+    fn notify(&self, state: &str) {
+        notify::tell(self.config.notify_socket.as_deref(), state);
     }
 
     /// A manager that has closed its end is of no use. Usually it is dead, and its SIGCHLD is on the
@@ -193,11 +199,13 @@ impl Supervisor<'_> {
         match ask {
             Ask::Stop => {
                 info!("stopping");
+                self.notify("STOPPING=1");
                 self.listeners.close();
                 self.children.stop(now);
             }
             Ask::Fast => {
                 info!("stopping fast");
+                self.notify("STOPPING=1");
                 self.listeners.close();
                 self.children.fast(now);
             }
