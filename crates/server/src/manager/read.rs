@@ -10,6 +10,8 @@
 use std::io;
 use std::path::Path;
 
+use rustix::io::Errno;
+
 use super::desk::{Kept, Waiting};
 use super::expire::Window;
 use crate::http::Limits;
@@ -214,6 +216,9 @@ fn cannot_spool(error: &io::Error) -> Refusal {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             Refusal::new(507, "no room for the body (spool-dir, max-spool-size)")
+        }
+        _ if matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE)) => {
+            Refusal::new(503, "no descriptor is free for the body's file")
         }
         _ => Refusal::new(500, "the body cannot be stored (spool-dir)"),
     }

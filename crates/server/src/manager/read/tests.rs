@@ -64,6 +64,13 @@ fn a_body_on_its_way_to_a_file_keeps_no_memory() {
 }
 
 #[test]
+fn what_a_client_is_told_when_its_body_cannot_be_stored() {
+    let status = |errno: Errno| cannot_spool(&errno.into()).status;
+    assert_eq!([Errno::NOSPC, Errno::MFILE, Errno::NFILE].map(status), [507, 503, 503]);
+    assert_eq!(status(Errno::IO), 500);
+}
+
+#[test]
 fn a_body_for_which_there_is_no_room_is_507_and_never_short() {
     let head = b"POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 21\r\n\r\n";
     let (_, mut steps) = read(&[head, &[b'x'; 20], b"y"]);
