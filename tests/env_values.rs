@@ -72,6 +72,7 @@ both_doors! {
                 client.send(format!("POST /shut HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n{}", body(size)));
                 assert_eq!(client.answer().text(), "one\n", "{size} bytes");
                 assert_eq!(client.ask("/shut").text(), "none");
+                assert_eq!(client.ask("/get").text(), "0 eof");
             }
         }
         server.stop();

@@ -42,6 +42,8 @@ both_doors! {
         said(&mut client, &get("/early", "1.1"), "early 1,1", &["</style.css>", "</b.js>"]);
         said(&mut client, &get("/early", "1.0"), "early 0,0", &[]);
         said(&mut client, &get("/after", "1.1"), "after 0", &[]);
+        said(&mut client, &get("/body", "1.1"), "close 0", &[]);
+        assert_eq!(server.log.matching(|line| line == "getline 0").len(), 2);
         said(&mut client, &get("/keep", "1.1"), "keeping", &[]);
         said(&mut client, &get("/kept", "1.1"), "kept croaked", &[]);
         client.get("/any");

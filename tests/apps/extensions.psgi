@@ -47,6 +47,12 @@ sub after {
 sub {
     my $env = shift;
     return after($env) if $env->{PATH_INFO} eq '/after';
+    return [ 200, [ 'Content-Type' => 'text/plain' ], bless [ $env, "/body $$" ], 'Body' ] if $env->{PATH_INFO} eq '/body';
     $do{ $env->{PATH_INFO} }->($env) if $do{ $env->{PATH_INFO} };
     return [ 200, [ 'Content-Type' => 'text/plain' ], ["$env->{PATH_INFO} $$"] ];
 };
+
+package Body;    # the head is decided when these are called
+sub now     { my $self = shift; print STDERR "$_[0] ", $self->[0]{'psgix.informational'}->(103, $link) ? 1 : 0, "\n" }
+sub getline { $_[0]->now('getline'); @{ $_[0] } == 2 ? pop @{ $_[0] } : undef }
+sub close   { $_[0]->now('close') }
