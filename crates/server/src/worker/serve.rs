@@ -188,11 +188,7 @@ impl Worker<'_> {
                 };
                 let outcome = match (config.queue_timeout, ripe.queue_time) {
                     (Some(most), Some(waited)) if waited > most => {
-                        if self.shared.tally.tell(Reason::Shed, now) {
-                            let seconds = waited.as_secs_f64();
-                            warn!(seconds, "503: waited longer than queue-timeout");
-                        }
-                        shed(&mut reply)
+                        shed(&mut reply, waited, self.shared.tally.tell(Reason::Shed, now))
                     }
                     _ => call(app, &request, &mut reply),
                 };
@@ -293,7 +289,11 @@ impl Worker<'_> {
 const NOTICEABLE: Duration = Duration::from_millis(50);
 
 /// A request that has waited too long for a worker is answered and not run. Its connection is kept.
-fn shed(reply: &mut Reply<'_>) -> Outcome {
+/// `told`: the log says so.
+fn shed(reply: &mut Reply<'_>, waited: Duration, told: bool) -> Outcome {
+    if told {
+        warn!(seconds = waited.as_secs_f64(), "503: waited longer than queue-timeout");
+    }
     let fields = [
         Field { name: b"Content-Type", value: b"text/plain" },
         Field { name: b"Retry-After", value: b"1" },
