@@ -21,6 +21,8 @@ mod env_values;
 mod extensions;
 /// Behind a proxy that is believed, and behind one that is not.
 mod forwarded;
+/// What an application gives back, form by form.
+mod forms;
 /// Applications as people write them: Mojolicious, Dancer2, Catalyst.
 mod frameworks;
 /// Slow, hostile and very many clients, and what they cost.
@@ -55,3 +57,5 @@ mod streaming;
 mod suite;
 /// Sockets that systemd hands down, and what it is told.
 mod systemd;
+/// The responder and the writer, used and abused.
+mod writers;
