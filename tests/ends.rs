@@ -33,6 +33,12 @@ both_doors! {
             assert_ne!(ask(&mut client, "/next"), worker, "{path}");
             server.expect_log(&format!("END of {worker}"));
         }
+        // What came behind the request is the next worker's, too.
+        let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+        client.send(get("/application") + &get("/handler") + &get("/next"));
+        let mut workers = [(); 3].map(|()| client.answer().text().split(' ').nth(1).unwrap().to_owned());
+        workers.sort_unstable();
+        assert!(workers[0] != workers[1] && workers[1] != workers[2], "{workers:?}");
         server.stop();
     }
 
