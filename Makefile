@@ -11,7 +11,8 @@
 
 DIST := dist/Plack-Handler-Monoceros
 RUN_PACKAGES := ca-certificates gcc libc6-dev perl libperl-dev libplack-perl
-TEST_PACKAGES := $(RUN_PACKAGES) curl make libtest-tcp-perl libmojolicious-perl libdancer2-perl libcatalyst-perl libprotocol-websocket-perl
+TEST_PACKAGES := $(RUN_PACKAGES) curl make libtest-tcp-perl libmojolicious-perl libdancer2-perl libcatalyst-perl \
+  libperlio-gzip-perl libprotocol-websocket-perl
 FUZZ_PACKAGES := ca-certificates g++ gcc libc6-dev
 BENCH_PACKAGES := $(RUN_PACKAGES) make starlet
 

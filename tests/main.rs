@@ -19,6 +19,8 @@ mod ends;
 mod env_values;
 /// psgix.informational, psgix.logger, exit.
 mod extensions;
+/// Bodies that are files, X-Sendfile.
+mod files;
 /// Behind a proxy that is believed, and behind one that is not.
 mod forwarded;
 /// What an application gives back, form by form.

@@ -93,13 +93,12 @@ both_doors! {
         server.stop();
     }
 
-    /// An answer whose rest can be kept nowhere ends in a reset as well, also where its end of file
-    /// alone would say that it is whole.
+    /// An array whose rest can be kept nowhere ends in a reset as well.
     fn an_answer_that_cannot_be_kept_is_a_reset(door) {
         let options = ["--max-workers=1", "--max-drain-memory=0", "--max-spool-size=1"];
         let server = Server::start(door, "answers.psgi", &options);
         let mut client = server.connect();
-        client.send("GET /pieces/1100 HTTP/1.0\r\n\r\n");
+        client.send("GET /bytes/72000000 HTTP/1.0\r\n\r\n");
         server.expect_log("too large for memory");
         let answer = client.any_answer(false);
         assert_eq!((answer.status(), answer.end), (200, End::Reset));

@@ -23,6 +23,7 @@ const INNER: &[&str] = &[
     "log",
     "os",
     "ready",
+    "roots",
     "scoreboard",
     "shared",
     "spool",

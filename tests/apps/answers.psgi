@@ -24,7 +24,6 @@ sub {
     my $path = $_[0]{PATH_INFO};
     return [ $1, [ 'Content-Length' => 4 ], ['body'] ] if $path =~ m{^/status/(.+)};
     return [ 200, $text, [ 'x' x $1 ] ] if $path =~ m{^/bytes/(\d+)};
-    return [ 200, $text, Pieces->new(('x' x 65536) x $1) ] if $path =~ m{^/pieces/(\d+)};
     return ($answer{$path} // sub { [ 200, $text, [$path] ] })->();
 };
 

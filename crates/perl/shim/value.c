@@ -10,6 +10,7 @@
 #include "host.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 int perl_keys(struct perl_host *h, const struct bytes *names, size_t n)
 {
@@ -298,6 +299,18 @@ static bool stock_getline(pTHX_ SV *glob)
     return stock && own && GvCV(stock) == GvCV(own);
 }
 
+/* Whether the size is that of the bytes. Files of procfs say 0, those of sysfs a page; both say that
+ * they have no blocks, which otherwise only the empty, the sparse and the very small do. */
+static bool honest_size(int fd, const struct stat *st)
+{
+    char byte;
+    if (st->st_blocks)
+        return true;
+    if (!st->st_size)
+        return pread(fd, &byte, 1, 0) == 0;
+    return pread(fd, &byte, 1, st->st_size - 1) == 1;
+}
+
 static void take_file(pTHX_ SV *glob, struct response *to)
 {
     IO *io = GvIO((GV *)glob);
@@ -315,7 +328,7 @@ static void take_file(pTHX_ SV *glob, struct response *to)
     if (PerlIOBase(fp)->flags & PERLIO_F_WRBUF)
         PerlIO_flush(fp);
     at = PerlIO_tell(fp);
-    if (at < 0 || fstat(fd, &st) != 0)
+    if (at < 0 || fstat(fd, &st) != 0 || !honest_size(fd, &st))
         return;
     to->kind = BODY_FILE;
     to->file_fd = fd;

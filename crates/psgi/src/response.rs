@@ -215,14 +215,20 @@ impl<'s, 'r> ReplyStream<'s, 'r> {
         if piece.is_empty() {
             return true;
         }
-        match self.reply.write(piece) {
-            Wrote::All => true,
-            Wrote::Gone => false,
-            // What the socket does not take of a finished body is spooled; if that cannot be
-            // done either, the rest is lost and must not look whole.
-            Wrote::Again(_) => {
-                self.reply.break_off();
-                false
+        let mut rest = piece;
+        loop {
+            match self.reply.write(rest) {
+                Wrote::All => return true,
+                Wrote::Gone => return false,
+                // What the socket does not take of a finished body is spooled; if that cannot be
+                // done either, it has to wait for the client.
+                Wrote::Again(taken) if self.reply.wait() => {
+                    rest = rest.get(taken..).unwrap_or_default();
+                }
+                Wrote::Again(_) => {
+                    self.reply.break_off();
+                    return false;
+                }
             }
         }
     }

@@ -10,6 +10,7 @@ pub mod log;
 pub mod manager;
 pub mod os;
 pub mod ready;
+mod roots;
 pub mod scoreboard;
 pub mod shared;
 pub mod spool;

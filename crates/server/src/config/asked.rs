@@ -55,6 +55,7 @@ pub struct Options {
     pub spool_dir: Option<PathBuf>,
     pub max_spool_size: Option<u64>,
     pub max_drain_memory: Option<u64>,
+    pub sendfile_roots: Vec<PathBuf>,
     pub pid: Option<PathBuf>,
     pub access_log: Option<PathBuf>,
     pub error_log: Option<LogTo>,

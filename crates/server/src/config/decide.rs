@@ -90,6 +90,9 @@ pub struct Config {
     /// The datagram socket that is told when the server is ready, and when it stops: a path, or a name
     /// behind `@`.
     pub notify_socket: Option<OsString>,
+    /// Below these folders are the files that `X-Sendfile` may name: absolute, and none is `/`. Empty:
+    /// it is an ordinary field.
+    pub sendfile_roots: Vec<PathBuf>,
     /// The file that holds the supervisor's process id.
     pub pid: Option<PathBuf>,
     /// The file that gets a line per request.
@@ -197,6 +200,7 @@ impl Config {
             max_spool_size: max_spool_size(options),
             max_drain_memory: options.max_drain_memory.unwrap_or(256 << 20),
             notify_socket: host.notify_socket.clone(),
+            sendfile_roots: sendfile_roots(options, &mut errors),
             pid: options.pid.clone(),
             access_log: options.access_log.clone(),
             error_log: options.error_log.clone(),
@@ -221,6 +225,17 @@ fn limit(asked: Option<Duration>, seconds: u64) -> Option<Duration> {
 fn max_spool_size(options: &Options) -> u64 {
     let body = options.max_body_size.unwrap_or(64 << 20);
     options.max_spool_size.unwrap_or((4_u64 << 30).max(body))
+}
+
+/// Folders that mean the same wherever the server is started, and that are not the whole host.
+fn sendfile_roots(options: &Options, errors: &mut Vec<OptionError>) -> Vec<PathBuf> {
+    let wrong = |root: &&PathBuf| !root.is_absolute() || root.components().nth(1).is_none();
+    errors.extend(options.sendfile_roots.iter().filter(wrong).map(|root| OptionError::BadValue {
+        name: "sendfile_root".to_owned(),
+        value: Some(root.display().to_string()),
+        expected: "the absolute path of a folder other than /".to_owned(),
+    }));
+    options.sendfile_roots.clone()
 }
 
 fn size(asked: Option<u64>, default: usize) -> usize {

@@ -74,6 +74,8 @@ impl Config {
     fn files(&self) -> Settings {
         let file =
             |file: Option<&Path>| file.map_or("none".to_owned(), |file| file.display().to_string());
+        let roots = self.sendfile_roots.iter().map(|root| root.display().to_string());
+        let roots = roots.reduce(|all, next| format!("{all}, {next}"));
         let error_log = match &self.error_log {
             None => "standard error".to_owned(),
             Some(LogTo::File(path)) => path.display().to_string(),
@@ -84,6 +86,7 @@ impl Config {
             ("header-underscores", format!("{:?}", self.underscores).to_lowercase()),
             ("server-software", self.server_software.clone().unwrap_or_default()),
             ("spool-dir", self.spool_dir.display().to_string()),
+            ("sendfile-root", roots.unwrap_or_else(|| "none".to_owned())),
             ("pid", file(self.pid.as_deref())),
             ("access-log", file(self.access_log.as_deref())),
             ("error-log", error_log),

@@ -530,6 +530,18 @@ pub static TABLE: &[Opt] = &[
         ..PLAIN
     },
     Opt {
+        name: "sendfile-root",
+        unit: Unit::Path,
+        help: "Send the file that an answer's X-Sendfile names, if it is below this folder",
+        more: "Repeatable. An absolute path, and not `/`. Without it X-Sendfile is an ordinary field. \
+               What is outside, missing or no regular file is a 404 and a line in the log; no link \
+               leads out. Needs Linux 5.6. See docs/security.md.",
+        repeats: true,
+        part: FILES,
+        set: |options, value| options.sendfile_roots.extend(value.path()),
+        ..PLAIN
+    },
+    Opt {
         name: "pid",
         also: &["pid-file"],
         unit: Unit::Path,
@@ -675,12 +687,6 @@ pub static TABLE: &[Opt] = &[
         Unit::Boolean,
         "Show role, slot, generation and state in ps",
         "ps shows roles and worker numbers; WINCH logs what they do",
-    ),
-    not_yet(
-        "sendfile-root",
-        Unit::Path,
-        "Files that X-Sendfile may name",
-        "X-Accel-Redirect of an nginx in front",
     ),
     not_yet(
         "signal-usr1",

@@ -40,6 +40,7 @@ use crate::log::access::AccessLog;
 use crate::log::{self, Role};
 use crate::os::process;
 use crate::os::signal::Mask;
+use crate::roots;
 use crate::spool;
 use crate::table::WorkerId;
 use crate::worker::app::Host;
@@ -137,6 +138,12 @@ impl<'a> Supervisor<'a> {
             error!("cannot make files in {dir} (spool-dir): {why}");
             exit::OPTIONS
         })?;
+        for root in &config.sendfile_roots {
+            roots::check(root).map_err(|why| {
+                error!("cannot send files below {} (sendfile-root): {why}", root.display());
+                exit::OPTIONS
+            })?;
+        }
         let pid_file = config.pid.as_deref().map(take_pid_file).transpose();
         let pid_file = pid_file.map_err(|(what, why)| failed(&what, &why))?;
         let (read_end, write_end) = io::pipe().map_err(|why| failed("cannot make a pipe", &why))?;

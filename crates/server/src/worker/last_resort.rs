@@ -5,11 +5,10 @@
 
 use std::time::Duration;
 
-use rustix::io::Errno;
-use rustix::net::{SendFlags, send};
 use tracing::warn;
 
 use super::app::{App, Interest, Waited};
+use super::unsent::Unsent;
 use super::{Turn, Worker};
 use crate::channel::message::End;
 use crate::os::{clock, socket::unsent};
@@ -29,45 +28,41 @@ pub(super) enum Written {
 
 impl Worker<'_> {
     /// Writes bytes, and waits for the client as long as it keeps the least rate.
-    pub(super) fn write_out(&mut self, app: &mut dyn App, id: ConnId, mut bytes: &[u8]) -> Written {
+    pub(super) fn write_out(&mut self, app: &mut dyn App, id: ConnId, mut rest: Unsent) -> Written {
         if self.shared.tally.tell(Reason::Unspooled, clock::now()) {
-            warn!(connection = %id, bytes = bytes.len(), "nothing can be spooled: a worker waits");
+            warn!(connection = %id, bytes = rest.len(), "nothing can be spooled: a worker waits");
         }
         let rate = self.site.config.drain_min_rate;
-        let least = usize::try_from(rate.saturating_mul(WINDOW / 1000)).unwrap_or(usize::MAX);
+        let least = rate.saturating_mul(WINDOW / 1000);
         // What the kernel still holds the client has not got: without it, a slow reader of a large
         // buffer would look like one who reads nothing.
-        let owed = |client, bytes: &[u8]| {
-            usize::try_from(unsent(client)).unwrap_or(usize::MAX).saturating_add(bytes.len())
-        };
+        let owed = |client, rest: &Unsent| unsent(client).saturating_add(rest.len());
         let Some(client) = self.cache.get(id) else {
             return Written::Over(Turn::On);
         };
-        let (mut until, mut owed_at_start) = (clock::now() + WINDOW, owed(client, bytes));
-        while !bytes.is_empty() {
+        let (mut until, mut owed_at_start) = (clock::now() + WINDOW, owed(client, &rest));
+        loop {
             let Some(client) = self.cache.get(id) else {
                 return Written::Over(Turn::On);
             };
-            match send(client, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
-                Ok(sent) => bytes = bytes.get(sent..).unwrap_or_default(),
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN | Errno::NOBUFS) => {
-                    let (now, owed) = (clock::now(), owed(client, bytes));
-                    if now >= until {
-                        if owed_at_start.saturating_sub(owed) < least {
-                            return Written::Over(self.closed(app, id, End::Reset));
-                        }
-                        (until, owed_at_start) = (now + WINDOW, owed);
-                    }
-                    // However it ends (a signal may end it, too), the socket is asked next.
-                    let left = Duration::from_millis(until - now);
-                    if let Waited::Exit(status) = app.wait(client, Interest::Writable, Some(left)) {
-                        return Written::Over(Turn::Leave(status));
-                    }
+            if rest.push(client).is_err() {
+                return Written::Over(self.closed(app, id, End::Gone));
+            }
+            if rest.is_nothing() {
+                return Written::Whole;
+            }
+            let (now, owed) = (clock::now(), owed(client, &rest));
+            if now >= until {
+                if owed_at_start.saturating_sub(owed) < least {
+                    return Written::Over(self.closed(app, id, End::Reset));
                 }
-                Err(_) => return Written::Over(self.closed(app, id, End::Gone)),
+                (until, owed_at_start) = (now + WINDOW, owed);
+            }
+            // However it ends (a signal may end it, too), the socket is asked next.
+            let left = Duration::from_millis(until - now);
+            if let Waited::Exit(status) = app.wait(client, Interest::Writable, Some(left)) {
+                return Written::Over(Turn::Leave(status));
             }
         }
-        Written::Whole
     }
 }

@@ -18,7 +18,9 @@ mod release;
 pub mod reply;
 mod serve;
 mod site;
+mod unsent;
 mod verdict;
+mod x_sendfile;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;

@@ -1,18 +1,21 @@
-//! Where an answer's bytes leave: the client's socket, and behind it what the socket would not take.
+//! Where an answer's bytes leave: the client's socket, and behind it what the socket would not take
+//! ([`unsent`](super::unsent)).
 //!
 //! The first byte is preceded by the state word's *begun* bit, set by compare-and-swap: who finds
 //! the row taken away (a deadline has answered instead) writes nothing.
 
-use std::fs::File;
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{SendAncillaryBuffer, SendFlags, Shutdown, sendmsg, shutdown};
 use tracing::{error, warn};
 
 use super::reply::Pace;
+use super::unsent::{Unsent, send_part};
 use crate::os::{clock, socket::nonblocking};
 use crate::spool::{Room, Spool};
 use crate::steps::step;
@@ -21,36 +24,6 @@ use crate::tally::{Reason, Tally};
 
 /// The most bytes of a finished answer that a worker keeps when they cannot be spooled.
 const MOST_IN_MEMORY: usize = if cfg!(test) { 2 << 20 } else { 64 << 20 };
-
-/// What the socket has not taken yet.
-#[derive(Debug)]
-pub(crate) enum Unsent {
-    /// Nothing.
-    Nothing,
-    /// Bytes of a live answer.
-    Memory(Vec<u8>),
-    /// Bytes of a finished one.
-    Spooled(Spool),
-    /// Bytes, then a part of a regular file.
-    File { first: Vec<u8>, file: File, offset: u64, length: u64 },
-}
-
-impl Unsent {
-    /// Whether the socket has taken everything.
-    pub(crate) fn is_nothing(&self) -> bool {
-        matches!(self, Self::Nothing)
-    }
-
-    /// Bytes in memory and in spools.
-    fn len(&self) -> usize {
-        match self {
-            Self::Nothing => 0,
-            Self::Memory(bytes) => bytes.len(),
-            Self::Spooled(spool) => usize::try_from(spool.len()).unwrap_or(usize::MAX),
-            Self::File { .. } => usize::MAX,
-        }
-    }
-}
 
 /// Whom an answer is for, and what may be done for it.
 #[derive(Debug, Clone, Copy)]
@@ -62,8 +35,12 @@ pub(crate) struct Addressee<'a> {
     pub(crate) worker: WorkerId,
     /// Where large remainders go.
     pub(crate) spool_dir: &'a Path,
+    /// Where files are that the application may name instead of a body.
+    pub(crate) sendfile_roots: &'a [PathBuf],
     /// Bytes that a live answer may be ahead of its client.
     pub(crate) high_water: usize,
+    /// How long one wait for it may take.
+    pub(crate) timeout: Duration,
     /// How much may be spooled.
     pub(crate) room: Room,
     /// Who says whether a fault is told.
@@ -79,16 +56,30 @@ pub(crate) struct Outlet<'a> {
     gone: bool,
     lost: bool,
     broken: bool,
+    /// Nothing can be spooled for now.
+    no_room: bool,
 }
 
 impl<'a> Outlet<'a> {
     /// Nothing has been written yet.
     pub(crate) fn new(to: Addressee<'a>) -> Self {
-        Self { to, unsent: Unsent::Nothing, begun: false, gone: false, lost: false, broken: false }
+        Self {
+            to,
+            unsent: Unsent::Nothing,
+            begun: false,
+            gone: false,
+            lost: false,
+            broken: false,
+            no_room: false,
+        }
     }
 
     pub(crate) fn client(&self) -> BorrowedFd<'_> {
         self.to.client
+    }
+
+    pub(crate) fn sendfile_roots(&self) -> &'a [PathBuf] {
+        self.to.sendfile_roots
     }
 
     /// Whether a byte may have left.
@@ -141,19 +132,45 @@ impl<'a> Outlet<'a> {
 
     /// Whether a live answer is so far ahead that it has to wait, after another try.
     pub(crate) fn is_full(&mut self) -> bool {
-        if self.unsent.len() >= self.to.high_water {
+        if self.unsent.kept() >= self.to.high_water {
             self.push_out();
         }
-        self.gone || self.unsent.len() >= self.to.high_water
+        self.gone || self.unsent.kept() >= self.to.high_water
     }
 
-    /// Tries to get rid of what a live answer has kept in memory.
+    /// Whether a finished answer has to wait, because there is no room to spool it, after another try.
+    pub(crate) fn is_stuck(&mut self) -> bool {
+        if !self.no_room {
+            return false;
+        }
+        self.push_out();
+        self.no_room = !self.unsent.is_nothing();
+        self.no_room && self.unsent.kept() >= self.to.high_water.max(1)
+    }
+
+    /// Waits until the socket takes something. `false`: not in the time that one write may take. No
+    /// handler of the application runs meanwhile.
+    pub(crate) fn wait(&self) -> bool {
+        let time = Timespec::try_from(self.to.timeout).ok();
+        loop {
+            let mut fds = [PollFd::new(&self.to.client, PollFlags::OUT)];
+            match poll(&mut fds, time.as_ref()) {
+                Err(Errno::INTR) => {}
+                answer => return !matches!(answer, Ok(0)),
+            }
+        }
+    }
+
+    /// Tries to get rid of what is kept.
     fn push_out(&mut self) {
-        let Unsent::Memory(bytes) = &mut self.unsent else { return };
-        let mut kept = std::mem::take(bytes);
-        let sent = self.send(&[&kept]);
-        kept.drain(..sent.min(kept.len()));
-        self.unsent = if kept.is_empty() { Unsent::Nothing } else { Unsent::Memory(kept) };
+        match self.unsent.push(self.to.client) {
+            Ok(()) => {}
+            Err(Errno::PIPE | Errno::CONNRESET) => self.gone = true,
+            Err(why) => {
+                warn!("reset: the rest of an answer cannot be sent: {why}");
+                (self.broken, self.gone) = (true, true);
+            }
+        }
     }
 
     /// Sends these bytes, one part after another, and keeps what the socket does not take.
@@ -180,25 +197,26 @@ impl<'a> Outlet<'a> {
         }
         let expected = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         if let (Pace::Finished, Unsent::Nothing) = (pace, &self.unsent) {
-            self.unsent = match Spool::new(self.to.spool_dir, expected, self.to.room) {
-                Ok(spool) => Unsent::Spooled(spool),
-                Err(error) => self.in_memory_after_all(&error, Vec::new()),
-            };
+            match Spool::new(self.to.spool_dir, expected, self.to.room) {
+                Ok(spool) => self.unsent = Unsent::Spooled { spool, sent: 0, over: Vec::new() },
+                Err(error) => self.has_no_room(&error),
+            }
         }
         match &mut self.unsent {
-            Unsent::Spooled(spool) => {
+            Unsent::Spooled { spool, over, .. } if over.is_empty() => {
                 if let Err(error) = spool.push(self.to.spool_dir, bytes) {
-                    // Looked at before it is read: what a disk has held may not fit into memory.
-                    let before = (spool.len() <= MOST_IN_MEMORY as u64).then(|| read_back(spool));
-                    let Some(Ok(before)) = before else { return self.drop_rest() };
-                    self.unsent = self.in_memory_after_all(&error, before);
-                    self.keep(bytes, pace);
+                    over.extend_from_slice(bytes);
+                    self.has_no_room(&error);
                 }
             }
-            Unsent::Memory(memory) if memory.len() + bytes.len() > MOST_IN_MEMORY => {
+            Unsent::Spooled { over: memory, .. } | Unsent::Memory(memory)
+                if memory.len() + bytes.len() > MOST_IN_MEMORY =>
+            {
                 self.drop_rest();
             }
-            Unsent::Memory(memory) => memory.extend_from_slice(bytes),
+            Unsent::Spooled { over: memory, .. } | Unsent::Memory(memory) => {
+                memory.extend_from_slice(bytes);
+            }
             Unsent::Nothing => self.unsent = Unsent::Memory(bytes.to_vec()),
             Unsent::File { .. } => self.drop_rest(), // a file is the last thing of an answer
         }
@@ -211,15 +229,15 @@ impl<'a> Outlet<'a> {
         (self.broken, self.gone) = (true, true);
     }
 
-    /// Nothing can be spooled: this worker will have to write the rest itself.
-    fn in_memory_after_all(&self, error: &io::Error, before: Vec<u8>) -> Unsent {
-        let dir = self.to.spool_dir.display();
+    /// Nothing can be spooled: this worker has to wait for the client.
+    fn has_no_room(&mut self, error: &io::Error) {
+        self.no_room = true;
         if self.to.tally.tell(Reason::Unspooled, clock::now()) {
+            let dir = self.to.spool_dir.display();
             error!(
                 "cannot keep the rest of an answer in {dir} (spool-dir, max-spool-size): {error}"
             );
         }
-        Unsent::Memory(before)
     }
 
     /// Sends a part of a regular file, and keeps what the socket does not take of it as a copy of
@@ -234,35 +252,25 @@ impl<'a> Outlet<'a> {
         let (mut at, end) = (offset, offset.saturating_add(length));
         if matches!(self.unsent, Unsent::Nothing) && !self.gone {
             nonblocking(self.to.client, true);
-            at = self.send_file(file, offset, end)?;
+            let sent = send_part(self.to.client, file, &mut at, end);
             nonblocking(self.to.client, false);
+            match sent {
+                Ok(()) => {}
+                Err(Errno::NODATA) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                // Of a file in a file system that cannot do it, nothing has been sent.
+                Err(Errno::INVAL | Errno::NOSYS) if at == offset => {
+                    return Err(io::ErrorKind::Unsupported.into());
+                }
+                Err(error @ (Errno::IO | Errno::INVAL)) => return Err(error.into()),
+                Err(_) => self.gone = true,
+            }
         }
         if at < end && !self.gone {
-            let first = match std::mem::replace(&mut self.unsent, Unsent::Nothing) {
-                Unsent::Spooled(spool) => read_back(&spool)?,
-                Unsent::Memory(bytes) => bytes,
-                Unsent::Nothing | Unsent::File { .. } => Vec::new(),
-            };
+            let first = std::mem::replace(&mut self.unsent, Unsent::Nothing).into_bytes()?;
             let file = file.try_clone_to_owned()?.into();
             self.unsent = Unsent::File { first, file, offset: at, length: end - at };
         }
         Ok(())
-    }
-
-    fn send_file(&mut self, file: BorrowedFd<'_>, mut at: u64, end: u64) -> io::Result<u64> {
-        while at < end {
-            let ask = usize::try_from(end - at).unwrap_or(usize::MAX).min(1 << 20);
-            match rustix::fs::sendfile(self.to.client, file, Some(&mut at), ask) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => break,
-                Err(_) => {
-                    self.gone = true;
-                    break;
-                }
-            }
-        }
-        Ok(at)
     }
 
     /// One try. Returns how many bytes the socket took; an error means that the client has gone.
@@ -283,14 +291,6 @@ impl<'a> Outlet<'a> {
             }
         }
     }
-}
-
-/// What a small spool holds: the head that did not fit in front of a file.
-fn read_back(spool: &Spool) -> io::Result<Vec<u8>> {
-    use std::os::unix::fs::FileExt;
-    let mut bytes = vec![0; usize::try_from(spool.len()).map_err(io::Error::other)?];
-    spool.file().read_exact_at(&mut bytes, 0)?;
-    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -317,7 +317,9 @@ mod tests {
             id,
             worker: 1,
             spool_dir: Path::new("/tmp"),
+            sendfile_roots: &[],
             high_water: 1 << 16,
+            timeout: Duration::ZERO,
             room: Room::ALL,
             tally: &tally,
         };
@@ -343,7 +345,7 @@ mod tests {
     }
 
     /// What becomes of an answer to a client that reads nothing, piece by piece.
-    fn after(pieces: usize, room: Room) -> (bool, bool, usize) {
+    fn after(pieces: usize, room: Room) -> (bool, bool, u64) {
         let (_client, server) = UnixStream::pair().unwrap();
         let (table, tally) = (Table::new(1).unwrap(), Tally::new().unwrap());
         let id = ConnId { slot: 0, serial: 0 };
@@ -352,8 +354,18 @@ mod tests {
         assert!(row.change(0, Owner::Queued(1), Owner::lent(0)));
         let dir = std::env::temp_dir();
         let client = server.as_fd();
-        let (spool_dir, high_water, tally) = (dir.as_path(), 1 << 16, &tally);
-        let to = Addressee { client, row, id, worker: 0, spool_dir, high_water, room, tally };
+        let to = Addressee {
+            client,
+            row,
+            id,
+            worker: 0,
+            spool_dir: &dir,
+            sendfile_roots: &[],
+            high_water: 1 << 16,
+            timeout: Duration::ZERO,
+            room,
+            tally: &tally,
+        };
         let mut outlet = Outlet::new(to);
         (0..pieces).for_each(|_| outlet.put(&[&[b'x'; 1 << 16]], Pace::Finished));
         (outlet.is_broken(), outlet.has_gone(), outlet.into_unsent().len())
@@ -365,9 +377,9 @@ mod tests {
         let (broken, gone, kept) = after(16, nowhere);
         assert!(!broken && !gone && kept > 1 << 19, "in memory, for the worker to write: {kept}");
         assert_eq!(after(64, nowhere), (true, true, 0));
-        // A file that was not too large for the disk may be too large for memory.
+        // What has been spooled stays there; what comes behind it has no more room than before.
         assert_eq!(after(128, Room { memory: 0, disk: 3 << 20 }), (true, true, 0));
         let (broken, gone, kept) = after(24, Room { memory: 0, disk: 1 << 20 });
-        assert!(!broken && !gone && kept > 1 << 20, "read back from the disk: {kept}");
+        assert!(!broken && !gone && kept > 1 << 20, "behind what is on the disk: {kept}");
     }
 }

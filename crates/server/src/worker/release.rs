@@ -10,8 +10,8 @@ use std::path::Path;
 
 use super::app::{App, Outcome};
 use super::last_resort::Written;
-use super::outlet::Unsent;
 use super::serve::Answered;
+use super::unsent::Unsent;
 use super::verdict::{Finished, Verdict};
 use super::{Turn, Worker};
 use crate::channel::message::{Drain, End, MOST_BYTES, Message};
@@ -137,17 +137,13 @@ impl Worker<'_> {
                     let (length, place) = (spool.len(), spool.place());
                     (Vec::new(), Some(spool.into_file()), 0, length, place)
                 }
-                Err(_) => {
-                    return match self.write_out(app, id, &bytes) {
-                        Written::Over(turn) => turn,
-                        Written::Whole => self.give_away(app, id, then, rest),
-                    };
-                }
+                Err(_) => return self.last_resort(app, id, then, Unsent::Memory(bytes), rest),
             },
-            Unsent::Spooled(spool) => {
-                let (length, place) = (spool.len(), spool.place());
-                (Vec::new(), Some(spool.into_file()), 0, length, place)
+            Unsent::Spooled { spool, sent, over } if over.is_empty() => {
+                let (length, place) = (spool.len().saturating_sub(sent), spool.place());
+                (Vec::new(), Some(spool.into_file()), sent, length, place)
             }
+            Unsent::Spooled { .. } => return self.last_resort(app, id, then, unsent, rest),
             Unsent::File { first, file, offset, length } => {
                 (first, Some(file), offset, length, Place::Elsewhere)
             }
@@ -161,11 +157,20 @@ impl Worker<'_> {
         self.tell(app, &Message::Drain(id, drain), file)
     }
 
-    /// The answer is with the client after all: the manager has what follows.
-    fn give_away(&mut self, app: &mut dyn App, id: ConnId, then: Option<End>, rest: &[u8]) -> Turn {
-        match then {
-            Some(end) => self.closed(app, id, end),
-            None => self.tell(app, &Message::Partial(id, rest), None),
+    /// Nobody else can write it. If the answer is with the client after all, the manager has what
+    /// follows.
+    fn last_resort(
+        &mut self,
+        app: &mut dyn App,
+        id: ConnId,
+        then: Option<End>,
+        unsent: Unsent,
+        rest: &[u8],
+    ) -> Turn {
+        match (self.write_out(app, id, unsent), then) {
+            (Written::Over(turn), _) => turn,
+            (Written::Whole, Some(end)) => self.closed(app, id, end),
+            (Written::Whole, None) => self.tell(app, &Message::Partial(id, rest), None),
         }
     }
 

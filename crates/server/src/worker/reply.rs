@@ -1,19 +1,18 @@
 //! Step 8 of a request: the reply, as far as the socket takes it.
 //!
-//! Nothing here waits. What the socket does not take of a finished answer is left behind as a file
-//! ([`Unsent`](super::outlet::Unsent)), for the manager to drain; only a writer that makes its answer
-//! while sending it is told to wait, and only when it is more than `stream-buffer-size` ahead of its
-//! client.
+//! Nothing here waits by itself. What the socket does not take of a finished answer is left behind as a
+//! file ([`Unsent`](super::unsent::Unsent)), for the manager to drain; a writer that makes its answer
+//! while sending it is told to wait, but only when it is more than `stream-buffer-size` ahead of its
+//! client. If nothing can be spooled, so is everybody else.
 //!
-//! Not here: an application that has the socket itself (`taken`); the bytes of a head and the framing
-//! of a body ([`http::response`](crate::http::response)); how bytes reach the socket
-//! ([`outlet`](super::outlet)); what follows the answer ([`release`](super::release)).
+//! Not here: bodies that are files (`file`); an application that has the socket itself (`taken`); the
+//! bytes of a head and the framing of a body ([`http::response`](crate::http::response)); how bytes
+//! reach the socket ([`outlet`](super::outlet)); what follows the answer ([`release`](super::release)).
 
+mod file;
 mod taken;
 
-use std::fs::File;
 use std::os::fd::BorrowedFd;
-use std::os::unix::fs::FileExt;
 
 use tracing::warn;
 
@@ -28,7 +27,7 @@ use crate::shared::{Flags, Phase};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
     /// It exists already (a file handle, an object with `getline`): what the socket does not take
-    /// is spooled for the manager to drain, and a write never has to wait.
+    /// is spooled for the manager to drain. A write has to wait only if nothing can be spooled.
     Finished,
     /// It is made while it is sent (PSGI's writer): a writer that is more than
     /// `stream-buffer-size` ahead of its client has to wait.
@@ -82,6 +81,8 @@ pub struct Reply<'a> {
     upgraded: bool,
     /// The application has looked at the socket; and how much had been written to it then.
     seen: Option<Option<u64>>,
+    /// A file is sent instead of what a writer writes.
+    replaced: bool,
 }
 
 impl<'a> Reply<'a> {
@@ -105,6 +106,7 @@ impl<'a> Reply<'a> {
             bytes: 0,
             upgraded: false,
             seen: None,
+            replaced: false,
         }
     }
 
@@ -124,70 +126,17 @@ impl<'a> Reply<'a> {
         fields: &[Field<'_>],
         body: &[&[u8]],
     ) -> Result<(), HeadError> {
+        if self.instead(status, fields)? {
+            return Ok(());
+        }
         let total = body.iter().map(|piece| piece.len()).sum::<usize>();
         let length = Length::Known(u64::try_from(total).unwrap_or(u64::MAX));
         self.head(status, fields, length, Pace::Finished)?;
         for piece in body {
-            self.write(piece);
+            self.take(piece, false);
         }
         self.close();
         Ok(())
-    }
-
-    /// A finished answer whose body is `length` bytes of a regular file, from `offset`.
-    ///
-    /// # Errors
-    ///
-    /// As [`whole`](Self::whole).
-    pub fn file(
-        &mut self,
-        status: i64,
-        fields: &[Field<'_>],
-        file: BorrowedFd<'_>,
-        offset: u64,
-        length: u64,
-    ) -> Result<(), HeadError> {
-        self.head(status, fields, Length::Known(length), Pace::Finished)?;
-        let State::Open { body, keep, .. } = &self.state else { return Ok(()) };
-        let (keep, due) = (*keep, body.remaining());
-        if body.none() {
-            self.close();
-        } else if let Some(due) = due.filter(|_| length > SMALL as u64) {
-            let sending = due.min(length);
-            if due < length {
-                warn!("the body is longer than its Content-Length: cut");
-            }
-            self.outlet.put(&[self.out], Pace::Finished);
-            self.out.clear();
-            if self.outlet.put_file(file, offset, sending).is_err() || sending < due {
-                warn!(length = due, sent = sending, "the file is shorter than the length promised");
-                self.state = State::Broken;
-            } else {
-                self.bytes += sending;
-                self.state = State::Ended { keep };
-            }
-        } else {
-            self.read_file(file, offset, length);
-        }
-        Ok(())
-    }
-
-    /// Sends a file as pieces: a small one, or one that must be framed.
-    fn read_file(&mut self, file: BorrowedFd<'_>, offset: u64, length: u64) {
-        let Ok(file) = file.try_clone_to_owned().map(File::from) else { return self.break_off() };
-        let (mut at, end) = (offset, offset.saturating_add(length));
-        let mut buffer = vec![0; GATHER.min(usize::try_from(length).unwrap_or(GATHER)).max(1)];
-        while at < end {
-            match file.read_at(&mut buffer, at) {
-                Ok(n) if n > 0 => {
-                    let n = n.min(usize::try_from(end - at).unwrap_or(n));
-                    self.write(buffer.get(..n).unwrap_or_default());
-                    at += u64::try_from(n).unwrap_or(0);
-                }
-                _ => break,
-            }
-        }
-        self.close();
     }
 
     /// Begins an answer whose body comes in pieces by [`write`](Self::write), until
@@ -202,6 +151,10 @@ impl<'a> Reply<'a> {
         fields: &[Field<'_>],
         pace: Pace,
     ) -> Result<(), HeadError> {
+        if self.instead(status, fields)? {
+            self.replaced = pace == Pace::Live;
+            return Ok(());
+        }
         self.head(status, fields, Length::Unknown, pace)?;
         if pace == Pace::Live {
             self.flush();
@@ -242,11 +195,28 @@ impl<'a> Reply<'a> {
 
     /// Writes a piece of the body. Never blocks.
     pub fn write(&mut self, piece: &[u8]) -> Wrote {
+        self.take(piece, true)
+    }
+
+    /// Waits until the client takes something: after [`Wrote::Again`], for who has no better way to
+    /// wait. `false`: it took nothing for as long as one write may take (`timeout`).
+    pub fn wait(&self) -> bool {
+        self.outlet.wait()
+    }
+
+    /// `may_wait`: if there is no room for the piece, its writer can wait.
+    fn take(&mut self, piece: &[u8], may_wait: bool) -> Wrote {
+        if self.replaced {
+            return Wrote::All;
+        }
         let mut taken = 0;
         while let Some(part) = piece.get(taken..).filter(|part| !part.is_empty()) {
             let State::Open { body, pace, .. } = &mut self.state else { return Wrote::Gone };
             let pace = *pace;
             if pace == Pace::Live && self.outlet.is_full() {
+                return if self.outlet.has_gone() { Wrote::Gone } else { Wrote::Again(taken) };
+            }
+            if pace == Pace::Finished && may_wait && self.outlet.is_stuck() {
                 return if self.outlet.has_gone() { Wrote::Gone } else { Wrote::Again(taken) };
             }
             let part = part.get(..GATHER).unwrap_or(part);

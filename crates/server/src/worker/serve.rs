@@ -7,9 +7,10 @@ use std::time::Duration;
 use tracing::{debug, error, info, warn};
 
 use super::app::{After, App, Body, Outcome, Peer, Request};
-use super::outlet::{Addressee, Outlet, Unsent};
+use super::outlet::{Addressee, Outlet};
 use super::read::{self, Whole};
 use super::reply::Reply;
+use super::unsent::Unsent;
 use super::verdict::Finished;
 use super::{Turn, Worker, forwarded, site};
 use crate::channel::job::Job;
@@ -229,6 +230,8 @@ impl Worker<'_> {
             id,
             worker: self.me,
             spool_dir: &self.site.config.spool_dir,
+            timeout: self.site.config.timeout,
+            sendfile_roots: &self.site.config.sendfile_roots,
             high_water: self.site.config.stream_buffer_size,
             room: ledger::room(self.site.config, self.shared.flags()),
             tally: &self.shared.tally,

@@ -1,6 +1,6 @@
 //! What an answer leaves behind when it is over: how it ended, and what is still to be sent.
 
-use super::outlet::Unsent;
+use super::unsent::Unsent;
 
 /// How an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
