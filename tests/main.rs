@@ -21,10 +21,10 @@ mod env_values;
 mod extensions;
 /// Bodies that are files, X-Sendfile.
 mod files;
-/// Behind a proxy that is believed, and behind one that is not.
-mod forwarded;
 /// What an application gives back, form by form.
 mod forms;
+/// Behind a proxy that is believed, and behind one that is not.
+mod forwarded;
 /// Applications as people write them: Mojolicious, Dancer2, Catalyst.
 mod frameworks;
 /// Slow, hostile and very many clients, and what they cost.
