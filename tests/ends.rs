@@ -108,6 +108,19 @@ both_doors! {
         server.stop();
     }
 
+    /// Nor does one that has not read its answer yet: the manager drains it meanwhile.
+    fn a_slow_reader_waits_for_no_cleanup(door) {
+        let server = Server::start(door, "ends.psgi", &["--max-workers=1"]);
+        let mut client = server.connect();
+        client.get("/large");
+        server.expect_log("cleaning");
+        assert_eq!(client.answer().body.len(), 20_000_000);
+        assert_eq!(said(&server, 0, &["cleaned"]), [""; 0], "the gate is closed");
+        server.open_gate(1);
+        ask(&mut client, "/next");
+        server.stop();
+    }
+
     /// A pipelined request does not wait for a handler either.
     fn a_pipelined_request_waits_for_no_cleanup(door) {
         let server = Server::start(door, "ends.psgi", &["--max-workers=2"]);

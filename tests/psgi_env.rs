@@ -154,6 +154,16 @@ both_doors! {
         server.stop();
     }
 
+    /// The server's name is what the operator says; that it is not shown to clients is another matter.
+    fn the_name_of_the_server_in_env(door) {
+        let ours = format!("Monoceros/{}", env!("CARGO_PKG_VERSION"));
+        for (option, name) in [("--server-software=Other/1", "Other/1"), ("--server-software=", ours.as_str())] {
+            let server = Server::start(door, "report.psgi", &[option]);
+            assert_eq!(env_of(&server.connect().ask("/p"))["SERVER_SOFTWARE"], name);
+            server.stop();
+        }
+    }
+
     /// A method is what was sent, in its own case.
     fn methods(door) {
         let server = Server::start(door, "report.psgi", &[]);

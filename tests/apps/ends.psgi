@@ -40,6 +40,7 @@ my %do = (
     },
     '/dies'    => sub { later($_[0], sub { said('cleanup after a death') }); die "as asked\n" },
     '/slow'    => sub { later($_[0], sub { my $at = time; said('cleaning'); gate(); said('cleaned ' . (time - $at)) }); undef },
+    '/large'   => sub { later($_[0], sub { said('cleaning'); gate(); said('cleaned') }); [ 200, $text, [ 'x' x 20_000_000 ] ] },
     '/delete'  => sub { delete $_[0]{'psgix.cleanup.handlers'}; undef },
     '/replace' => sub { $_[0]{'psgix.cleanup.handlers'} = [ sub { said('cleanup of another list') } ]; undef },
     '/odd'     => sub { $_[0]{'psgix.cleanup.handlers'} = 'no list'; undef },
