@@ -7,6 +7,8 @@
 
 mod support;
 
+/// In the background.
+mod background;
 /// Content-Length, chunked, Expect: bodies on the way in.
 mod bodies;
 /// The table of conformance, row by row.

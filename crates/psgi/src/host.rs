@@ -20,6 +20,7 @@ use std::time::Duration;
 use monoceros_perl::{self as perl, Boot, Family, Input, Left, Load, Perl, Source, Var};
 use monoceros_server::http::head::Field;
 use monoceros_server::log::APPLICATION;
+use monoceros_server::os::process;
 use monoceros_server::worker::app::{
     After, App, Body, Claimed, ConnId, Host, Interest, LoadError, Outcome, Peer, Reply, Request,
     Signals, Waited,
@@ -368,7 +369,11 @@ impl<'p> Host for PerlHost<'p> {
     }
 
     fn fork(&mut self) -> io::Result<Option<i32>> {
-        self.app.interpreter.perl().fork()
+        match &mut self.app.interpreter {
+            Interpreter::Unborn => process::fork(),
+            Interpreter::Own(perl) => perl.fork(),
+            Interpreter::Lent(perl) => perl.fork(),
+        }
     }
 
     fn app(&mut self) -> &mut PerlApp<'p> {

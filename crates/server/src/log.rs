@@ -21,7 +21,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 use rustix::io::Errno;
@@ -35,6 +35,9 @@ use line::{Line, Moment, Who};
 static ROLE: AtomicU32 = AtomicU32::new(0);
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 static GENERATION: AtomicU32 = AtomicU32::new(0);
+
+/// Standard error is to become nothing's when there is nothing more to say about the start.
+static SETTLES: AtomicBool = AtomicBool::new(false);
 
 /// The file that has taken the place of standard error, if one has.
 static FILE: Mutex<Option<PathBuf>> = Mutex::new(None);
@@ -71,6 +74,7 @@ pub fn to_file(path: &Path) -> io::Result<()> {
     // Absolute, because the application may change the folder before a reopening.
     let path = std::path::absolute(path)?;
     replace_stderr(open(&path)?.as_fd())?;
+    SETTLES.store(false, Relaxed);
     *FILE.lock().unwrap_or_else(PoisonError::into_inner) = Some(path);
     Ok(())
 }
@@ -83,12 +87,32 @@ pub fn to_file(path: &Path) -> io::Result<()> {
 /// The command cannot be started: standard error is what it was.
 pub fn to_command(command: &str) -> io::Result<()> {
     // A group of its own: a terminal's ^C is not for the one that writes down what it does.
-    let child = Command::new("/bin/sh")
-        .args(["-c", command])
-        .stdin(Stdio::piped())
-        .process_group(0)
-        .spawn()?;
-    child.stdin.as_ref().map_or(Ok(()), |pipe| replace_stderr(pipe.as_fd()))
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", command]).stdin(Stdio::piped()).process_group(0);
+    if SETTLES.load(Relaxed) {
+        shell.stderr(Stdio::null());
+    }
+    let child = shell.spawn()?;
+    child.stdin.as_ref().map_or(Ok(()), |pipe| replace_stderr(pipe.as_fd()))?;
+    SETTLES.store(false, Relaxed);
+    Ok(())
+}
+
+/// In the background: standard error is not ours for good, only until [`settle`]. To be called before the
+/// first fork. A file or a command that takes its place stays.
+pub fn settle_later() {
+    SETTLES.store(true, Relaxed);
+}
+
+/// In each process, when its start has succeeded: lets go of the standard error of whoever started
+/// the server, if [`settle_later`] was called.
+pub fn settle() {
+    if SETTLES.swap(false, Relaxed)
+        && let Ok(nothing) = OpenOptions::new().write(true).open("/dev/null")
+    {
+        // It cannot fail for an open file.
+        let _ = replace_stderr(nothing.as_fd());
+    }
 }
 
 /// Opens the log's file anew, after somebody has moved it away. Every process does this for itself.

@@ -60,6 +60,7 @@ pub struct Options {
     pub access_log: Option<PathBuf>,
     pub error_log: Option<LogTo>,
     pub server_software: Option<String>,
+    pub daemonize: Option<bool>,
     pub trusted_proxy: Peers,
     pub user: Option<String>,
     pub group: Option<String>,

@@ -103,6 +103,8 @@ pub struct Config {
     pub server_software: Option<String>,
     /// Peers that are believed what they say of the client that they speak for.
     pub trusted_proxy: Peers,
+    /// Whether the server goes on in the background when it is ready.
+    pub daemonize: bool,
     /// The user to become, by name or number.
     pub user: Option<String>,
     /// The group to become, by name or number.
@@ -206,6 +208,7 @@ impl Config {
             error_log: options.error_log.clone(),
             server_software: server_software(options),
             trusted_proxy: options.trusted_proxy.clone(),
+            daemonize: options.daemonize.unwrap_or(false),
             user: options.user.clone(),
             group: options.group.clone(),
             sched_batch: options.sched_batch.unwrap_or(true),

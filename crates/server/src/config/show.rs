@@ -37,6 +37,7 @@ impl Config {
             ("max-reqs-per-child", self.requests_per_worker.map_or("0".to_owned(), pair)),
             ("preload-app", switch(self.preload)),
             ("sched-batch", switch(self.sched_batch)),
+            ("daemonize", switch(self.daemonize)),
             ("keepalive", switch(self.keepalive.is_some())),
             ("max-keepalive-connection", self.max_keepalive_connection.to_string()),
             ("max-keepalive-reqs", self.max_keepalive_reqs.to_string()),

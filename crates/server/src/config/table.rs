@@ -595,6 +595,19 @@ pub static TABLE: &[Opt] = &[
         ..PLAIN
     },
     Opt {
+        name: "daemonize",
+        short: Some('D'),
+        default: "off",
+        help: "Go on in the background when the server is ready",
+        more: "The command comes back when the first worker can serve, with status 0, or when that \
+               cannot be, with the status that says why; until then errors are shown where it was \
+               typed, and from then on, without `error-log`, nowhere. The folder stays. Not for \
+               systemd.",
+        part: PROCESS,
+        set: |options, value| options.daemonize = value.flag(),
+        ..PLAIN
+    },
+    Opt {
         name: "app",
         short: Some('a'),
         unit: Unit::Text("file"),
@@ -654,15 +667,6 @@ pub static TABLE: &[Opt] = &[
         doors: Doors::Plackup,
         part: APPLICATION,
         ..PLAIN
-    },
-    Opt {
-        short: Some('D'),
-        ..not_yet(
-            "daemonize",
-            Unit::Boolean,
-            "Run in the background",
-            "systemd, or start_server --daemonize",
-        )
     },
     not_yet(
         "request-timeout",

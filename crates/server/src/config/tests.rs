@@ -337,9 +337,9 @@ fn what_plackup_derives_from_listen_is_undone() {
 fn plackup_keeps_what_is_its_own_and_nothing_is_silent() {
     assert!(message(keys(&[("access_log", "/x")])).contains("the program's"));
     assert!(message(keys(&[("child_exit", "CODE(0x1)")])).contains("not in this version"));
-    assert!(message(keys(&[("daemonize", "1")])).contains("not in this version"));
+    assert!(message(keys(&[("dir", "/srv")])).contains("not in this version"));
     assert!(message(keys(&[("net_server_user", "x")])).contains("Net::Server"));
-    let config = keys(&[("daemonize", "0"), ("ssl", ""), ("argv", "ARRAY(0x1)")]).unwrap();
+    let config = keys(&[("ssl", ""), ("argv", "ARRAY(0x1)")]).unwrap();
     assert_eq!(config.notes.len(), 2, "{:?}", config.notes);
 }
 

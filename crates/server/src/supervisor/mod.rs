@@ -8,6 +8,7 @@
 //!
 //! [`run`] returns in every worker, too, because door two must get back to Perl's own frames there.
 
+mod background;
 pub mod children;
 mod identity;
 pub mod listen;
@@ -26,6 +27,7 @@ use std::path::Path;
 
 use tracing::{error, info, warn};
 
+use self::background::Background;
 use self::children::{Children, Policy};
 use self::identity::Identity;
 use self::listen::Listeners;
@@ -57,7 +59,8 @@ pub enum End {
 
 /// Binds, loads, forks, and serves until it is told to stop. Returns in the supervisor and in each
 /// worker. `on_ready` is called once, in the supervisor, when the first worker can serve; it runs
-/// with all signals blocked.
+/// with all signals blocked. In the background (`daemonize`) the supervisor is another process than
+/// the one that called this, which does not come back.
 pub fn run<H: Host>(
     config: &Config,
     host: &mut H,
@@ -65,6 +68,26 @@ pub fn run<H: Host>(
 ) -> End {
     log::start();
     log::this_is(Role::Supervisor, 0);
+    let mut background = match Background::begin(config, host) {
+        Ok(background) => background,
+        Err(why) => {
+            error!("cannot go into the background: {why}");
+            return End::Over(exit::FAILED);
+        }
+    };
+    let end = serve(config, host, on_ready, &mut background);
+    if let End::Over(status) = end {
+        background.tell(status);
+    }
+    end
+}
+
+fn serve<H: Host>(
+    config: &Config,
+    host: &mut H,
+    on_ready: &mut dyn FnMut(&mut H, &[Address]),
+    background: &mut Background,
+) -> End {
     let mut preload = Preload::begin();
     let mut supervisor = match Supervisor::start(config) {
         Ok(supervisor) => supervisor,
@@ -85,7 +108,11 @@ pub fn run<H: Host>(
     };
     // Only now: who reads the file may send a signal.
     supervisor.write_pid();
-    match tend::tend(&mut supervisor, host, &signals, on_ready) {
+    let mut ready = |host: &mut H, addresses: &[Address]| {
+        on_ready(host, addresses);
+        background.tell(exit::STOPPED);
+    };
+    match tend::tend(&mut supervisor, host, &signals, &mut ready) {
         tend::Ended::Over(status) => {
             supervisor.clean_up();
             signals.give_back();
@@ -94,6 +121,7 @@ pub fn run<H: Host>(
         tend::Ended::Born(worker, manager) => {
             let mask = signals.before();
             drop(signals);
+            background.forget();
             End::Worker(supervisor.live(worker, manager, host, &mask))
         }
     }

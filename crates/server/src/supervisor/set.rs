@@ -46,6 +46,7 @@ impl Set {
         let given = (&shared, listeners.try_clone()?, theirs);
         let manager = process::fork_apart(given, kept, |(shared, listeners, control)| {
             log::this_is(Role::Manager, 0);
+            log::settle();
             title::set("monoceros: manager");
             manager::run(config, shared, listeners, control)
         })?;

@@ -33,7 +33,7 @@ use self::site::Site;
 use crate::channel::message::Message;
 use crate::config::{Config, exit};
 use crate::listener::Address;
-use crate::log::Follower;
+use crate::log::{self, Follower};
 use crate::os::clock;
 use crate::os::signal::{self, Mask};
 use crate::scoreboard::State;
@@ -104,6 +104,7 @@ pub fn run(birth: Birth<'_>, app: &mut dyn App) -> i32 {
         error!("the application could not be loaded: {why}");
         return exit::LOAD;
     }
+    log::settle();
     let mut worker = Worker::new(birth);
     if let Err(why) = worker.announce(app) {
         return why;
