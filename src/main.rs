@@ -84,9 +84,12 @@ fn plan(options: &Options, config: &Config) -> Plan {
         (None, None) => Origin::File("app.psgi".to_owned()),
     };
     let env = asked.env.clone().or_else(|| std::env::var("PLACK_ENV").ok());
+    let env = env.unwrap_or_else(|| "deployment".to_owned());
     Plan {
         switches: include.chain(modules).collect(),
-        plack_env: Some(env.unwrap_or_else(|| "deployment".to_owned())),
+        development: env == "development" && asked.bare != Some(true),
+        mount: asked.mount.clone(),
+        plack_env: Some(env),
         ..Plan::of(config, origin)
     }
 }

@@ -166,5 +166,12 @@ both_doors! {
         kill(server.manager());
         server.until("the new ones have them, too", || titles() == all);
         server.stop();
+        let server = Server::start(door, "path_info.psgi", &["--disable-proctitle"]);
+        for pid in server.tree().pids() {
+            // Plack itself sets the title while it loads a file: only ours is to be missing.
+            let name = title(pid);
+            assert!(!name.contains("monoceros: ") && name.starts_with('/'), "{name}");
+        }
+        server.stop();
     }
 }

@@ -154,6 +154,27 @@ both_doors! {
         server.stop();
     }
 
+    /// Unless nothing is to be wrapped.
+    fn development_without_middleware(door) {
+        let options = ["-E", "development", "--no-default-middleware"];
+        let server = Setup::new(door, "answers.psgi").options(&options).start();
+        let answer = server.connect().ask("/die");
+        assert_eq!(answer.status(), 500);
+        assert!(!answer.text().contains("as asked"), "a trace: {}", answer.text());
+        server.stop();
+    }
+
+    /// The application somewhere below the root; beside it is nothing.
+    fn the_application_is_mounted(door) {
+        let server = Setup::new(door, "report.psgi").options(&["--path", "/some/where"]).start();
+        let mut client = server.connect();
+        let text = client.ask("/some/where/else?x").text();
+        assert!(text.contains("SCRIPT_NAME=/some/where\n"), "{text}");
+        assert!(text.contains("PATH_INFO=/else\n"), "{text}");
+        assert_eq!(client.ask("/else").status(), 404);
+        server.stop();
+    }
+
     /// The name in the Server field, or none.
     fn the_name_of_the_server(door) {
         let server = Server::start(door, "path_info.psgi", &["--server-software=Something/1"]);

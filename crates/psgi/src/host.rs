@@ -78,7 +78,7 @@ impl PerlApp<'_> {
                 Origin::Given => Source::Given,
             },
             mount: self.plan.mount.as_deref(),
-            development: self.plan.plack_env.as_deref() == Some("development"),
+            development: self.plan.development,
         };
         perl.load(&load).map_err(|left| match left {
             Left::Died => String::from_utf8_lossy(perl.error()).trim_end().to_owned(),

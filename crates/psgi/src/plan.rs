@@ -24,6 +24,8 @@ pub struct Plan {
     pub origin: Origin,
     /// `--path`: mounted there.
     pub mount: Option<String>,
+    /// Whether it is wrapped as plackup wraps it in development.
+    pub development: bool,
     /// `PLACK_ENV`, if it is to be set: door one's `-E`.
     pub plack_env: Option<String>,
     /// Whether the supervisor loads the application, before there are workers.
@@ -45,11 +47,12 @@ impl Plan {
             switches: Vec::new(),
             origin,
             mount: None,
+            development: false,
             plack_env: None,
             preload: config.preload,
             software: software.unwrap_or_else(|| format!("Monoceros/{VERSION}")),
             write_timeout: config.timeout,
-            titles: true,
+            titles: config.proctitle,
         }
     }
 }

@@ -61,6 +61,7 @@ pub struct Options {
     pub error_log: Option<LogTo>,
     pub server_software: Option<String>,
     pub daemonize: Option<bool>,
+    pub proctitle: Option<bool>,
     pub trusted_proxy: Peers,
     pub user: Option<String>,
     pub group: Option<String>,
@@ -85,6 +86,10 @@ pub struct PerlOptions {
     pub modules: Vec<String>,
     /// What `PLACK_ENV` becomes (`-E`); `None`: what it is, or `deployment`.
     pub env: Option<String>,
+    /// Whether development wraps nothing (`--no-default-middleware`).
+    pub bare: Option<bool>,
+    /// Where the application is mounted (`--path`); `None`: at the root.
+    pub mount: Option<String>,
 }
 
 /// Where the error log goes, if not to standard error.

@@ -103,6 +103,8 @@ pub struct Config {
     pub server_software: Option<String>,
     /// Peers that are believed what they say of the client that they speak for.
     pub trusted_proxy: Peers,
+    /// Whether processes say in their title what they are.
+    pub proctitle: bool,
     /// Whether the server goes on in the background when it is ready.
     pub daemonize: bool,
     /// The user to become, by name or number.
@@ -209,6 +211,7 @@ impl Config {
             server_software: server_software(options),
             trusted_proxy: options.trusted_proxy.clone(),
             daemonize: options.daemonize.unwrap_or(false),
+            proctitle: options.proctitle.unwrap_or(true),
             user: options.user.clone(),
             group: options.group.clone(),
             sched_batch: options.sched_batch.unwrap_or(true),

@@ -38,6 +38,7 @@ impl Config {
             ("preload-app", switch(self.preload)),
             ("sched-batch", switch(self.sched_batch)),
             ("daemonize", switch(self.daemonize)),
+            ("proctitle", switch(self.proctitle)),
             ("keepalive", switch(self.keepalive.is_some())),
             ("max-keepalive-connection", self.max_keepalive_connection.to_string()),
             ("max-keepalive-reqs", self.max_keepalive_reqs.to_string()),

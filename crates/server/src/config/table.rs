@@ -608,6 +608,15 @@ pub static TABLE: &[Opt] = &[
         ..PLAIN
     },
     Opt {
+        name: "proctitle",
+        default: "on",
+        help: "Show in ps what a process is: supervisor, manager, worker and its number",
+        more: "Off: the names stay what they were.",
+        part: PROCESS,
+        set: |options, value| options.proctitle = value.flag(),
+        ..PLAIN
+    },
+    Opt {
         name: "app",
         short: Some('a'),
         unit: Unit::Text("file"),
@@ -661,6 +670,36 @@ pub static TABLE: &[Opt] = &[
         ..PLAIN
     },
     Opt {
+        name: "default-middleware",
+        default: "on",
+        help: "In development, wrap what -E says",
+        more: "Off, nothing is wrapped, and PLACK_ENV is development all the same.",
+        doors: Doors::Program,
+        part: APPLICATION,
+        set: |options, value| options.perl.bare = value.flag().map(|on| !on),
+        ..PLAIN
+    },
+    Opt {
+        name: "no-default-middleware",
+        default: "off",
+        help: "In development, wrap nothing",
+        doors: Doors::Program,
+        part: APPLICATION,
+        set: |options, value| options.perl.bare = value.flag(),
+        ..PLAIN
+    },
+    Opt {
+        name: "path",
+        unit: Unit::Text("/path"),
+        help: "Mount the application at this path",
+        more: "By Plack::App::URLMap: `SCRIPT_NAME` is the path, everything else is 404. \
+               (start_server's --path, a socket, is `listen`.)",
+        doors: Doors::Program,
+        part: APPLICATION,
+        set: |options, value| options.perl.mount = value.text(),
+        ..PLAIN
+    },
+    Opt {
         name: "server-ready",
         unit: Unit::Code,
         help: "Called once, when the first worker is ready",
@@ -685,12 +724,6 @@ pub static TABLE: &[Opt] = &[
         SIZE_OR_NONE,
         "Replace a worker that has grown to this size",
         "max-reqs-per-child, or Plack::Middleware::SizeLimit",
-    ),
-    not_yet(
-        "proctitle",
-        Unit::Boolean,
-        "Show role, slot, generation and state in ps",
-        "ps shows roles and worker numbers; WINCH logs what they do",
     ),
     not_yet(
         "signal-usr1",
@@ -727,19 +760,6 @@ pub static TABLE: &[Opt] = &[
             Unit::Code,
             "A socket that is bound already",
             "SERVER_STARTER_PORT=address=descriptor",
-        )
-    },
-    Opt {
-        doors: Doors::Program,
-        ..not_yet("path", ANY_TEXT, "Mount the application at this path", "mount of Plack::Builder")
-    },
-    Opt {
-        doors: Doors::Program,
-        ..not_yet(
-            "no-default-middleware",
-            Unit::Boolean,
-            "Wrap nothing in development",
-            "-E deployment",
         )
     },
     Opt {

@@ -47,7 +47,9 @@ impl Set {
         let manager = process::fork_apart(given, kept, |(shared, listeners, control)| {
             log::this_is(Role::Manager, 0);
             log::settle();
-            title::set("monoceros: manager");
+            if config.proctitle {
+                title::set("monoceros: manager");
+            }
             manager::run(config, shared, listeners, control)
         })?;
         Ok(Self { shared, manager, control, orders: VecDeque::new(), gone: false })
