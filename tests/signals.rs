@@ -142,6 +142,21 @@ both_doors! {
         server.stop();
     }
 
+    /// Starlet's slow stop: worker by worker, and whoever asks meanwhile is served.
+    fn usr1_may_stop_slowly(door) {
+        let options = ["--signal-usr1=slow-stop", "--spawn-interval=2", "--max-workers=2"];
+        let mut server = Server::start(door, "hold.psgi", &options);
+        let (mut client, tree) = (server.connect(), server.tree());
+        assert_eq!((client.ask("/first").status(), server.workers().len()), (200, 2));
+        server.signal(Signal::USR1);
+        server.until("one worker is left", || server.workers().len() == 1);
+        assert_eq!(client.ask("/second").status(), 200);
+        assert_eq!(server.connect().ask("/new").status(), 200);
+        client.expect_end();
+        assert_eq!(server.wait(DEADLINE).code(), Some(0));
+        assert_eq!(tree.survivors(Duration::from_secs(2)), []);
+    }
+
     /// A worker that is told to leave finishes first, and is replaced.
     fn a_worker_told_to_leave_finishes_first(door) {
         for signal in [Signal::TERM, Signal::QUIT, Signal::HUP] {

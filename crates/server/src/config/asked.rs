@@ -62,6 +62,7 @@ pub struct Options {
     pub server_software: Option<String>,
     pub daemonize: Option<bool>,
     pub proctitle: Option<bool>,
+    pub signal_usr1: Option<Usr1>,
     pub trusted_proxy: Peers,
     pub user: Option<String>,
     pub group: Option<String>,
@@ -109,6 +110,16 @@ pub enum HalfClose {
     Serve,
     /// It has gone: its request is not run.
     Drop,
+}
+
+/// What USR1 does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Usr1 {
+    /// The logs are opened anew.
+    #[default]
+    Reopen,
+    /// The server stops, one worker after the other.
+    SlowStop,
 }
 
 /// What becomes of fields with `_` in their name.

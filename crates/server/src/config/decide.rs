@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::asked::{HalfClose, LogTo, Options, Underscores};
+use super::asked::{HalfClose, LogTo, Options, Underscores, Usr1};
 use super::error::OptionError;
 use super::listen::{Activation, Host, Inherited, Listen};
 use super::peers::Peers;
@@ -103,6 +103,8 @@ pub struct Config {
     pub server_software: Option<String>,
     /// Peers that are believed what they say of the client that they speak for.
     pub trusted_proxy: Peers,
+    /// What USR1 does.
+    pub signal_usr1: Usr1,
     /// Whether processes say in their title what they are.
     pub proctitle: bool,
     /// Whether the server goes on in the background when it is ready.
@@ -212,6 +214,7 @@ impl Config {
             trusted_proxy: options.trusted_proxy.clone(),
             daemonize: options.daemonize.unwrap_or(false),
             proctitle: options.proctitle.unwrap_or(true),
+            signal_usr1: options.signal_usr1.unwrap_or_default(),
             user: options.user.clone(),
             group: options.group.clone(),
             sched_batch: options.sched_batch.unwrap_or(true),

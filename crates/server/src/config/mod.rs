@@ -20,7 +20,7 @@ mod table;
 mod tests;
 mod value;
 
-pub use asked::{HalfClose, LogTo, Options, PerlOptions, Underscores};
+pub use asked::{HalfClose, LogTo, Options, PerlOptions, Underscores, Usr1};
 pub use decide::{Config, HostFacts};
 pub use error::OptionError;
 pub use listen::{Activation, Host, Inherited, Listen};

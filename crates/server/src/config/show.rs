@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use super::asked::LogTo;
+use super::asked::{LogTo, Usr1};
 use super::decide::Config;
 
 /// A line per setting, by the name of its option, with its final value.
@@ -78,6 +78,7 @@ impl Config {
             |file: Option<&Path>| file.map_or("none".to_owned(), |file| file.display().to_string());
         let roots = self.sendfile_roots.iter().map(|root| root.display().to_string());
         let roots = roots.reduce(|all, next| format!("{all}, {next}"));
+        let usr1 = self.signal_usr1 == Usr1::SlowStop;
         let error_log = match &self.error_log {
             None => "standard error".to_owned(),
             Some(LogTo::File(path)) => path.display().to_string(),
@@ -92,6 +93,7 @@ impl Config {
             ("pid", file(self.pid.as_deref())),
             ("access-log", file(self.access_log.as_deref())),
             ("error-log", error_log),
+            ("signal-usr1", if usr1 { "slow-stop" } else { "reopen" }.to_owned()),
             ("trusted-proxy", self.trusted_proxy.to_string()),
             ("user", self.user.clone().unwrap_or_else(|| "none".to_owned())),
             ("group", self.group.clone().unwrap_or_else(|| "none".to_owned())),

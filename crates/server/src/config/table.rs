@@ -608,6 +608,17 @@ pub static TABLE: &[Opt] = &[
         ..PLAIN
     },
     Opt {
+        name: "signal-usr1",
+        unit: Unit::Usr1,
+        default: "reopen",
+        help: "What USR1 does: open the logs anew, or stop worker by worker",
+        more: "slow-stop is Starlet's, for start_server's --signal-on-hup=USR1: one worker less every \
+               `spawn-interval`, and then a graceful stop.",
+        part: PROCESS,
+        set: |options, value| options.signal_usr1 = value.usr1(),
+        ..PLAIN
+    },
+    Opt {
         name: "proctitle",
         default: "on",
         help: "Show in ps what a process is: supervisor, manager, worker and its number",
@@ -724,12 +735,6 @@ pub static TABLE: &[Opt] = &[
         SIZE_OR_NONE,
         "Replace a worker that has grown to this size",
         "max-reqs-per-child, or Plack::Middleware::SizeLimit",
-    ),
-    not_yet(
-        "signal-usr1",
-        Unit::Text("reopen|slow-stop"),
-        "What USR1 does",
-        "USR1 reopens the logs",
     ),
     not_yet("dir", Unit::Path, "Folder to go to; start_server's", "start_server itself, or cd"),
     not_yet(

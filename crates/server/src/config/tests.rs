@@ -48,6 +48,7 @@ fn sample(unit: Unit) -> &'static str {
         Unit::Log => "| logger",
         Unit::Underscores => "reject",
         Unit::HalfClose => "drop",
+        Unit::Usr1 => "slow-stop",
         Unit::Peers => "10.0.0.0/8",
         Unit::Text(_) | Unit::Word => "words",
         Unit::Code => "",

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::asked::{HalfClose, LogTo, Underscores};
+use super::asked::{HalfClose, LogTo, Underscores, Usr1};
 use super::error::{BOOLEANS, OptionError};
 use super::listen::{self, BadListen, Host, Listen};
 use super::peers::Peers;
@@ -51,6 +51,8 @@ pub enum Unit {
     Underscores,
     /// What becomes of a half-closed client.
     HalfClose,
+    /// What USR1 does.
+    Usr1,
     /// Networks, and `unix`.
     Peers,
     /// Any text, of which this is an example's name in help.
@@ -75,6 +77,7 @@ pub(super) enum Value {
     Log(LogTo),
     Underscores(Underscores),
     HalfClose(HalfClose),
+    Usr1(Usr1),
     Peers(Peers),
     Text(String),
 }
@@ -102,6 +105,7 @@ kinds! {
     log Log LogTo;
     underscores Underscores Underscores;
     half_close HalfClose HalfClose;
+    usr1 Usr1 Usr1;
     peers Peers Peers;
     text Text String;
 }
@@ -171,6 +175,11 @@ impl Unit {
                 "drop" => HalfClose::Drop,
                 _ => return None,
             })),
+            Self::Usr1 => Some(Value::Usr1(match text {
+                "reopen" => Usr1::Reopen,
+                "slow-stop" => Usr1::SlowStop,
+                _ => return None,
+            })),
             Self::Peers => Peers::read(text).map(Value::Peers),
             Self::Text(_) => (!text.contains('\0')).then(|| Value::Text(text.to_owned())),
             Self::Word => (!text.contains(char::is_control)).then(|| Value::Text(text.to_owned())),
@@ -196,6 +205,7 @@ impl Unit {
             Self::Log => "a file, or | and a command".to_owned(),
             Self::Underscores => "one of drop, reject, allow".to_owned(),
             Self::HalfClose => "serve or drop".to_owned(),
+            Self::Usr1 => "reopen or slow-stop".to_owned(),
             Self::Peers => "addresses, networks like 10.0.0.0/8, or unix".to_owned(),
             Self::Text(_) => "a text".to_owned(),
             Self::Word => "text without control characters".to_owned(),
@@ -217,6 +227,7 @@ impl Unit {
             Self::Log => "file",
             Self::Underscores => "drop|reject|allow",
             Self::HalfClose => "serve|drop",
+            Self::Usr1 => "reopen|slow-stop",
             Self::Peers => "networks",
             Self::Text(name) => name,
             Self::Word => "text",

@@ -164,6 +164,8 @@ pub struct Children {
     recycle: VecDeque<i32>,
     turn: Option<Turn>,
     next_turn: Option<Instant>,
+    /// The server stops slowly: when the next worker is one too many.
+    fewer_at: Option<Instant>,
     phase: Phase,
     drained: bool,
     killed: bool,
@@ -189,6 +191,7 @@ impl Children {
             recycle: VecDeque::new(),
             turn: None,
             next_turn: None,
+            fewer_at: None,
             phase: Phase::Running,
             drained: false,
             killed: false,
@@ -365,23 +368,6 @@ impl Children {
             self.recycle = pids.into_iter().filter(|pid| Some(*pid) != turn).collect();
         }
     }
-
-    /// TTIN came: one worker more. `None`: there is no number for it.
-    pub fn more(&mut self) -> Option<usize> {
-        // One number stays spare, for replacements.
-        (self.wanted + 1 < self.numbers.len()).then(|| {
-            self.wanted += 1;
-            self.wanted
-        })
-    }
-
-    /// TTOU came: one worker less. `None`: it is the last.
-    pub fn fewer(&mut self) -> Option<usize> {
-        (self.wanted > 1).then(|| {
-            self.wanted -= 1;
-            self.wanted
-        })
-    }
 }
 
 impl Turn {
@@ -393,5 +379,6 @@ impl Turn {
 }
 
 mod decide;
+mod number;
 #[cfg(test)]
 mod tests;

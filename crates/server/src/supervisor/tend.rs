@@ -13,7 +13,7 @@ use super::signals::{Ask, Signals};
 use super::{Supervisor, notify, watch};
 use crate::channel::control::{Order, Report};
 use crate::channel::{message, socket};
-use crate::config::{VERSION, exit};
+use crate::config::{Usr1, VERSION, exit};
 use crate::listener::Address;
 use crate::log;
 use crate::os::clock;
@@ -78,7 +78,11 @@ impl Supervisor<'_> {
                 }
             },
             Decision::Spawn(worker) => return self.spawn(worker, host, now),
-            Decision::TellStop => self.tell(Order::Stop),
+            Decision::TellStop => {
+                self.listeners.close();
+                self.notify("STOPPING=1");
+                self.tell(Order::Stop);
+            }
             Decision::TellFast => self.tell(Order::Fast),
             Decision::TellDied(worker) => self.tell(Order::Died(worker)),
             Decision::Term(pid) => kill(pid, Signal::TERM),
@@ -199,7 +203,6 @@ impl Supervisor<'_> {
         match ask {
             Ask::Stop => {
                 info!("stopping");
-                self.notify("STOPPING=1");
                 self.listeners.close();
                 self.children.stop(now);
             }
@@ -215,6 +218,10 @@ impl Supervisor<'_> {
             }
             Ask::More => say_wanted(self.children.more(), "there is no room for another worker"),
             Ask::Fewer => say_wanted(self.children.fewer(), "the last worker stays"),
+            Ask::Reopen if self.config.signal_usr1 == Usr1::SlowStop => {
+                info!("stopping slowly");
+                self.children.stop_slowly(now);
+            }
             Ask::Reopen => self.reopen(),
             Ask::Reap => self.reap(now),
             Ask::Tell => self.tell_all(),

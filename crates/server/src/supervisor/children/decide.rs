@@ -12,6 +12,7 @@ impl Children {
         self.call_last(now);
         self.end_overdue(now);
         self.end_manager();
+        self.slow_down(now);
         self.take_turns(now);
         self.out
             .pop_front()
@@ -40,7 +41,7 @@ impl Children {
             Some(Turn::Leaving { until, .. }) => Some(until),
             Some(Turn::Replacing(_)) => None,
         };
-        [kills, stop, begin, birth, turn].into_iter().flatten().min()
+        [kills, stop, begin, birth, turn, self.slower_at()].into_iter().flatten().min()
     }
 
     /// Whether deaths are in order.
