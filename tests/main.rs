@@ -63,3 +63,5 @@ mod suite;
 mod systemd;
 /// The responder and the writer, used and abused.
 mod writers;
+/// Workers that are old, or large.
+mod wear;

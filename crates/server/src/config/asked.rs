@@ -63,6 +63,8 @@ pub struct Options {
     pub daemonize: Option<bool>,
     pub proctitle: Option<bool>,
     pub signal_usr1: Option<Usr1>,
+    pub max_worker_age: Option<Duration>,
+    pub max_worker_memory: Option<u64>,
     pub trusted_proxy: Peers,
     pub user: Option<String>,
     pub group: Option<String>,

@@ -30,6 +30,10 @@ pub struct Config {
     /// After how many requests a worker is replaced: each draws a number between these two, both
     /// included. `None`: never.
     pub requests_per_worker: Option<(u32, u32)>,
+    /// The age at which a worker is replaced, less up to a tenth; `None`: at none.
+    pub max_worker_age: Option<Duration>,
+    /// The bytes at which a worker is replaced, less up to a tenth; `None`: at none.
+    pub max_worker_memory: Option<u64>,
     /// Whether the application is loaded once, before the workers are forked.
     pub preload: bool,
     /// Pause between births when workers are recycled.
@@ -174,6 +178,8 @@ impl Config {
             backlog: options.backlog.unwrap_or(4_096),
             workers: options.max_workers.unwrap_or(5),
             requests_per_worker: requests_per_worker(options, &mut errors),
+            max_worker_age: limit(options.max_worker_age, 0),
+            max_worker_memory: options.max_worker_memory.filter(|most| *most > 0),
             preload: options.preload_app.unwrap_or(true),
             spawn_interval: options.spawn_interval.unwrap_or(Duration::ZERO),
             err_respawn_interval: options.err_respawn_interval.unwrap_or(Duration::from_secs(1)),

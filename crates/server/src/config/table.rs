@@ -204,6 +204,28 @@ pub static TABLE: &[Opt] = &[
         ..PLAIN
     },
     Opt {
+        name: "max-worker-age",
+        unit: ANY_TIME,
+        default: "0",
+        help: "Replace a worker that is older than this; 0: never",
+        more: "Between two requests, or while it is idle. Each worker draws its age from the last tenth \
+               before, so that workers born together do not leave together.",
+        part: WORKERS,
+        set: |options, value| options.max_worker_age = value.seconds(),
+        ..PLAIN
+    },
+    Opt {
+        name: "max-worker-memory",
+        unit: SIZE_OR_NONE,
+        default: "0",
+        help: "Replace a worker that has grown to this size; 0: never",
+        more: "Looked at after a request, at most once a second; drawn from the last tenth before. It is \
+               the worker's proportional size (PSS): of what workers share each counts its part.",
+        part: WORKERS,
+        set: |options, value| options.max_worker_memory = value.size(),
+        ..PLAIN
+    },
+    Opt {
         name: "preload-app",
         default: "on",
         help: "Load the application once, before the workers are forked",
@@ -723,18 +745,6 @@ pub static TABLE: &[Opt] = &[
         ANY_TIME,
         "Seconds in the application: 504",
         "Plack::Middleware::Timeout",
-    ),
-    not_yet(
-        "max-worker-age",
-        ANY_TIME,
-        "Replace a worker after this time",
-        "max-reqs-per-child, or HUP from cron",
-    ),
-    not_yet(
-        "max-worker-memory",
-        SIZE_OR_NONE,
-        "Replace a worker that has grown to this size",
-        "max-reqs-per-child, or Plack::Middleware::SizeLimit",
     ),
     not_yet("dir", Unit::Path, "Folder to go to; start_server's", "start_server itself, or cd"),
     not_yet(

@@ -45,6 +45,7 @@ impl Worker<'_> {
         // Its last connection may have ended otherwise than by being armed.
         self.shared.scoreboard.wait(self.me, clock::now);
         let patience = if self.cache.is_empty() { DOZE } else { SWEEP };
+        let patience = self.wear.patience(patience);
         match app.claim(self.shared.ready.as_fd(), Some(patience)) {
             Claimed::Exit(status) => Turn::Leave(status),
             Claimed::Nothing => {

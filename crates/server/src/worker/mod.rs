@@ -21,6 +21,7 @@ mod site;
 mod unsent;
 mod verdict;
 mod x_sendfile;
+mod wear;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -30,6 +31,7 @@ use tracing::{debug, error, info};
 use self::app::App;
 use self::cache::Cache;
 use self::site::Site;
+use self::wear::Wear;
 use crate::channel::message::Message;
 use crate::config::{Config, exit};
 use crate::listener::Address;
@@ -84,6 +86,7 @@ struct Worker<'a> {
     log: Follower,
     /// Requests that this worker may still serve; `None`: no limit.
     budget: Option<u32>,
+    wear: Wear,
     /// The last claim looked at the job socket first.
     jobs_had_their_turn: bool,
     /// What one read brings.
@@ -151,6 +154,7 @@ impl<'a> Worker<'a> {
                 shared.flags().reopened(),
             ),
             budget: config.requests_per_worker.map(draw),
+            wear: Wear::new(config, clock::now(), scatter(!chance)),
             jobs_had_their_turn: false,
             input: vec![0; read::MOST],
             job: vec![0; crate::channel::job::MOST],
@@ -173,7 +177,7 @@ impl<'a> Worker<'a> {
     fn must_leave(&mut self, app: &mut dyn App) -> Option<i32> {
         self.log.look(self.shared.flags().reopened());
         let over = self.shared.flags().phase() == Phase::Over;
-        if over || self.budget == Some(0) || app.caught().leave {
+        if over || self.budget == Some(0) || app.caught().leave || self.wear.is_out() {
             debug!(over, budget = self.budget, "time to leave");
             self.state(State::Leaving);
             return Some(exit::STOPPED);

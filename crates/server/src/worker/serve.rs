@@ -266,6 +266,7 @@ impl Worker<'_> {
         if let Some(budget) = &mut self.budget {
             *budget = budget.saturating_sub(1);
         }
+        self.wear.served();
         let cleaning = app.has_cleanup().then(clock::now);
         if let Some(since) = cleaning {
             self.shared.scoreboard.set(self.me, State::Cleaning, since);
