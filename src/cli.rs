@@ -10,7 +10,7 @@ use std::ffi::{OsStr, OsString};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use monoceros_server::config::{Opt, OptionError, Options, Standing, TABLE, Unit, VERSION};
+use monoceros_server::config::{Doors, Opt, OptionError, Options, Standing, TABLE, Unit, VERSION};
 
 /// What somebody who typed this wants.
 #[derive(Debug, PartialEq)]
@@ -102,7 +102,7 @@ fn arguments(opt: &'static Opt) -> Vec<Arg> {
             switch.long(name).action(ArgAction::Count).hide(true)
         }));
     }
-    if opt.standing != Standing::Built || opt.unit == Unit::Code {
+    if opt.standing != Standing::Built || opt.doors == Doors::Plackup {
         all = all.into_iter().map(|arg| arg.hide(true)).collect();
     }
     all

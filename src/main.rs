@@ -88,6 +88,7 @@ fn plan(options: &Options, config: &Config) -> Plan {
     Plan {
         switches: include.chain(modules).collect(),
         development: env == "development" && asked.bare != Some(true),
+        child_exit: asked.child_exit.clone(),
         mount: asked.mount.clone(),
         plack_env: Some(env),
         ..Plan::of(config, origin)

@@ -29,6 +29,8 @@ mod forms;
 mod forwarded;
 /// Applications as people write them: Mojolicious, Dancer2, Catalyst.
 mod frameworks;
+/// What is called as a worker leaves.
+mod hooks;
 /// Slow, hostile and very many clients, and what they cost.
 mod hostile;
 /// Who the server is: user and group.

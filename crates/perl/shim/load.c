@@ -121,9 +121,13 @@ enum outcome perl_set_title(struct perl_host *h, struct bytes title)
 static void set_hook_body(pTHX_ void *arg)
 {
     struct setting *s = arg;
-    SV *text = sv_2mortal(newSVpvf("#line 1 \"monoceros\"\npackage main; sub { %.*s\n}",
+    SV *text = sv_2mortal(newSVpvf("#line 1 \"monoceros\"\npackage main; %.*s\n",
                                    (int)s->value.len, s->value.at));
     SV *code = newSVsv(eval_pv(SvPV_nolen(text), TRUE));
+    if (!SvROK(code) || SvTYPE(SvRV(code)) != SVt_PVCV) {
+        SvREFCNT_dec(code);
+        croak("this is no sub { ... }\n");
+    }
     SvREFCNT_dec(s->host->hooks[s->hook]);
     s->host->hooks[s->hook] = code;
 }

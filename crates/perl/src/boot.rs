@@ -235,11 +235,11 @@ impl Perl {
         self.left(out)
     }
 
-    /// Door one: sets a hook to program text.
+    /// Sets a hook to what program text evaluates to, a `sub { ... }`.
     ///
     /// # Errors
     ///
-    /// `Died`: it does not compile.
+    /// `Died`: it does not compile, or is no CODE.
     pub fn set_hook(&mut self, hook: Hook, text: &str) -> Result<(), Left> {
         // SAFETY: thread and jumps as `Perl::host` says; the shim copies the strings.
         let out = unsafe { ffi::perl_set_hook(self.host(), number(hook), text.into()) };

@@ -17,7 +17,7 @@ use std::os::fd::BorrowedFd;
 use std::rc::Rc;
 use std::time::Duration;
 
-use monoceros_perl::{self as perl, Boot, Family, Input, Left, Load, Perl, Source, Var};
+use monoceros_perl::{self as perl, Boot, Family, Hook, Input, Left, Load, Perl, Source, Var};
 use monoceros_server::http::head::Field;
 use monoceros_server::log::APPLICATION;
 use monoceros_server::os::process;
@@ -85,6 +85,16 @@ impl PerlApp<'_> {
             Left::Exit(status) => format!("it called exit({status}) while it was loaded"),
             // A copy of the supervisor, or of a worker at birth, that must not act like one.
             Left::Forked(status) => perl.vanish(status),
+        })
+    }
+
+    /// What is to be called later, and came as text.
+    fn take_hooks(&mut self) -> Result<(), String> {
+        let Some(text) = &self.plan.child_exit else { return Ok(()) };
+        let perl = self.interpreter.perl();
+        perl.set_hook(Hook::ChildExit, text).map_err(|_| {
+            let why = String::from_utf8_lossy(perl.error());
+            format!("child_exit: {}", why.trim_end())
         })
     }
 
@@ -281,6 +291,14 @@ impl App for PerlApp<'_> {
         }
     }
 
+    fn leaving(&mut self) {
+        let perl = self.interpreter.perl();
+        if perl.call_hook(Hook::ChildExit, &[]) == Err(Left::Died) {
+            let why = perl.error().to_vec();
+            perl.complain(&why);
+        }
+    }
+
     fn caught(&mut self) -> Signals {
         Signals { leave: self.interpreter.perl().caught().any() }
     }
@@ -359,6 +377,7 @@ impl<'p> Host for PerlHost<'p> {
             app.interpreter = Interpreter::Own(perl);
         }
         app.prepare();
+        app.take_hooks().map_err(LoadError)?;
         if app.plan.preload {
             app.load_application().map_err(LoadError)?;
         }

@@ -24,6 +24,8 @@ pub struct Plan {
     pub origin: Origin,
     /// `--path`: mounted there.
     pub mount: Option<String>,
+    /// What is called as a worker leaves, as text; code was given to perl already.
+    pub child_exit: Option<String>,
     /// Whether it is wrapped as plackup wraps it in development.
     pub development: bool,
     /// `PLACK_ENV`, if it is to be set: door one's `-E`.
@@ -47,6 +49,7 @@ impl Plan {
             switches: Vec::new(),
             origin,
             mount: None,
+            child_exit: None,
             development: false,
             plack_env: None,
             preload: config.preload,

@@ -65,6 +65,7 @@ pub struct Options {
     pub signal_usr1: Option<Usr1>,
     pub max_worker_age: Option<Duration>,
     pub max_worker_memory: Option<u64>,
+    pub listen_sock: Vec<i32>,
     pub trusted_proxy: Peers,
     pub user: Option<String>,
     pub group: Option<String>,
@@ -91,6 +92,8 @@ pub struct PerlOptions {
     pub env: Option<String>,
     /// Whether development wraps nothing (`--no-default-middleware`).
     pub bare: Option<bool>,
+    /// What is called as a worker leaves (`--child-exit`), as text.
+    pub child_exit: Option<String>,
     /// Where the application is mounted (`--path`); `None`: at the root.
     pub mount: Option<String>,
 }

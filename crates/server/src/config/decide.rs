@@ -339,7 +339,9 @@ fn addresses(
     }
     listen.extend(options.socket.as_ref().map(Listen::unix));
     listen.iter_mut().for_each(|listen| listen.belong_to(&options.user, &options.group));
-    let inherited = inherited(host, errors);
+    let mut inherited = inherited(host, errors);
+    let handle = |fd: &i32| Inherited { name: "listen_sock".to_owned(), fd: *fd };
+    inherited.extend(options.listen_sock.iter().map(handle));
     let default = Listen::Tcp { host: Host::V4Any, port: 5_000 };
     if !inherited.is_empty() {
         // plackup always passes its default, so that one may not have been typed.

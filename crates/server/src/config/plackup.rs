@@ -9,6 +9,7 @@ use super::error::OptionError;
 use super::listen::{Host, Listen, read_port};
 use super::names;
 use super::table::{Doors, Standing};
+use super::value::Unit;
 
 /// What plackup listens on if nothing was said.
 const DEFAULT: &str = ":5000";
@@ -56,7 +57,7 @@ fn set_other(options: &mut Options, key: &str, value: Option<&str>) -> Result<()
             why: "the program's; plackup takes its own from the command line".to_owned(),
         }),
         // Code: the handler itself keeps and calls it.
-        (Doors::Plackup, Standing::Built) => Ok(()),
+        (Doors::Plackup, Standing::Built) if opt.unit == Unit::Code => Ok(()),
         _ => options.set(key, value),
     }
 }

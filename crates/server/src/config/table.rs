@@ -162,6 +162,17 @@ pub static TABLE: &[Opt] = &[
         ..PLAIN
     },
     Opt {
+        name: "listen-sock",
+        unit: Unit::Descriptor,
+        help: "Listen on this socket, which is bound already, and on nothing else",
+        more: "A handle, IO::Socket for instance, that listens. It stays open where it was made.",
+        doors: Doors::Plackup,
+        repeats: true,
+        part: ADDRESSES,
+        set: |options, value| options.listen_sock.extend(value.descriptor()),
+        ..PLAIN
+    },
+    Opt {
         name: "backlog",
         unit: Unit::Count { least: 1, most: 65_535 },
         default: "4096",
@@ -703,6 +714,16 @@ pub static TABLE: &[Opt] = &[
         ..PLAIN
     },
     Opt {
+        name: "child-exit",
+        unit: Unit::Text("sub { ... }"),
+        help: "Call this as a worker leaves, before its END blocks",
+        more: "From code a CODE; as text it is evaluated, once, when the application is loaded, and must \
+               be a `sub { ... }`. Not after an `exit` of the application's, nor a death.",
+        part: APPLICATION,
+        set: |options, value| options.perl.child_exit = value.text(),
+        ..PLAIN
+    },
+    Opt {
         name: "default-middleware",
         default: "on",
         help: "In development, wrap what -E says",
@@ -759,24 +780,6 @@ pub static TABLE: &[Opt] = &[
         "Environment, a file per variable; start_server's",
         "start_server itself",
     ),
-    Opt {
-        doors: Doors::Plackup,
-        ..not_yet(
-            "child-exit",
-            Unit::Code,
-            "Run as a worker leaves",
-            "END blocks run as a worker leaves",
-        )
-    },
-    Opt {
-        doors: Doors::Plackup,
-        ..not_yet(
-            "listen-sock",
-            Unit::Code,
-            "A socket that is bound already",
-            "SERVER_STARTER_PORT=address=descriptor",
-        )
-    },
     Opt {
         name: "lock-path",
         unit: Unit::Text("path"),

@@ -48,6 +48,7 @@ fn sample(unit: Unit) -> &'static str {
         Unit::Log => "| logger",
         Unit::Underscores => "reject",
         Unit::HalfClose => "drop",
+        Unit::Descriptor => "7",
         Unit::Usr1 => "slow-stop",
         Unit::Peers => "10.0.0.0/8",
         Unit::Text(_) | Unit::Word => "words",
@@ -337,7 +338,6 @@ fn what_plackup_derives_from_listen_is_undone() {
 #[test]
 fn plackup_keeps_what_is_its_own_and_nothing_is_silent() {
     assert!(message(keys(&[("access_log", "/x")])).contains("the program's"));
-    assert!(message(keys(&[("child_exit", "CODE(0x1)")])).contains("not in this version"));
     assert!(message(keys(&[("dir", "/srv")])).contains("not in this version"));
     assert!(message(keys(&[("net_server_user", "x")])).contains("Net::Server"));
     let config = keys(&[("ssl", ""), ("argv", "ARRAY(0x1)")]).unwrap();

@@ -51,6 +51,8 @@ pub enum Unit {
     Underscores,
     /// What becomes of a half-closed client.
     HalfClose,
+    /// The number of a descriptor, from Perl only.
+    Descriptor,
     /// What USR1 does.
     Usr1,
     /// Networks, and `unix`.
@@ -77,6 +79,7 @@ pub(super) enum Value {
     Log(LogTo),
     Underscores(Underscores),
     HalfClose(HalfClose),
+    Descriptor(i32),
     Usr1(Usr1),
     Peers(Peers),
     Text(String),
@@ -105,6 +108,7 @@ kinds! {
     log Log LogTo;
     underscores Underscores Underscores;
     half_close HalfClose HalfClose;
+    descriptor Descriptor i32;
     usr1 Usr1 Usr1;
     peers Peers Peers;
     text Text String;
@@ -175,6 +179,7 @@ impl Unit {
                 "drop" => HalfClose::Drop,
                 _ => return None,
             })),
+            Self::Descriptor => digits(text)?.parse().ok().map(Value::Descriptor),
             Self::Usr1 => Some(Value::Usr1(match text {
                 "reopen" => Usr1::Reopen,
                 "slow-stop" => Usr1::SlowStop,
@@ -205,6 +210,7 @@ impl Unit {
             Self::Log => "a file, or | and a command".to_owned(),
             Self::Underscores => "one of drop, reject, allow".to_owned(),
             Self::HalfClose => "serve or drop".to_owned(),
+            Self::Descriptor => "a socket that listens".to_owned(),
             Self::Usr1 => "reopen or slow-stop".to_owned(),
             Self::Peers => "addresses, networks like 10.0.0.0/8, or unix".to_owned(),
             Self::Text(_) => "a text".to_owned(),
@@ -227,6 +233,7 @@ impl Unit {
             Self::Log => "file",
             Self::Underscores => "drop|reject|allow",
             Self::HalfClose => "serve|drop",
+            Self::Descriptor => "descriptor",
             Self::Usr1 => "reopen|slow-stop",
             Self::Peers => "networks",
             Self::Text(name) => name,

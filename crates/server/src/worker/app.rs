@@ -173,6 +173,10 @@ pub trait App {
         After::Stay
     }
 
+    /// Called once as the worker leaves, when it has nothing in hand. Not in a child that the
+    /// application forked, and not after an `exit` of the application's.
+    fn leaving(&mut self) {}
+
     /// Asks the ready list for one event. `None` waits without limit, zero does not wait.
     fn claim(&mut self, list: BorrowedFd<'_>, patience: Option<Duration>) -> Claimed;
 

@@ -129,6 +129,7 @@ pub fn run(birth: Birth<'_>, app: &mut dyn App) -> i32 {
     if worker.shared.flags().phase() == Phase::Over {
         worker.cache.shut_down();
     }
+    app.leaving();
     status
 }
 

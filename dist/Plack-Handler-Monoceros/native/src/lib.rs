@@ -16,7 +16,7 @@ use std::io::Write as _;
 
 use monoceros_perl::{Ending, Hook, Perl, Setting, boot_xs};
 use monoceros_psgi::{Origin, PerlHost, Plan};
-use monoceros_server::config::{Config, HostFacts, OptionError, exit, plackup};
+use monoceros_server::config::{Config, HostFacts, OptionError, Options, exit, plackup};
 use monoceros_server::listener::Address;
 use monoceros_server::supervisor::{self, End};
 
@@ -34,8 +34,8 @@ pub unsafe extern "C-unwind" fn boot_Plack__Handler__Monoceros(perl: *mut c_void
 
 /// One run of the server, from plackup's options to the status it ends with.
 fn run(perl: &mut Perl, settings: &[Setting]) -> Ending {
-    let config = match decide(settings) {
-        Ok(config) => config,
+    let (options, config) = match decide(settings) {
+        Ok(decided) => decided,
         Err(errors) => {
             for error in errors {
                 // If standard error is closed there is nobody else to tell.
@@ -44,7 +44,8 @@ fn run(perl: &mut Perl, settings: &[Setting]) -> Ending {
             return Ending::Return(exit::OPTIONS);
         }
     };
-    let mut host = PerlHost::inside(perl, Plan::of(&config, Origin::Given));
+    let plan = Plan { child_exit: options.perl.child_exit, ..Plan::of(&config, Origin::Given) };
+    let mut host = PerlHost::inside(perl, plan);
     let mut ready = |host: &mut PerlHost<'_>, addresses: &[Address]| ready(host, addresses);
     match supervisor::run(&config, &mut host, &mut ready) {
         End::Over(status) => Ending::Return(status),
@@ -53,9 +54,10 @@ fn run(perl: &mut Perl, settings: &[Setting]) -> Ending {
 }
 
 /// All mistakes in the options at once.
-fn decide(settings: &[Setting]) -> Result<Config, Vec<OptionError>> {
+fn decide(settings: &[Setting]) -> Result<(Options, Config), Vec<OptionError>> {
     let options = plackup::options(settings.iter().cloned())?;
-    Config::decide(&options, &HostFacts::look())
+    let config = Config::decide(&options, &HostFacts::look())?;
+    Ok((options, config))
 }
 
 /// plackup's `server_ready`, which prints where it is to be found.

@@ -5,6 +5,7 @@ use warnings;
 our $VERSION = '0.1.0';
 
 use Carp ();
+use POSIX ();
 require XSLoader;
 XSLoader::load(__PACKAGE__, $VERSION);
 
@@ -24,7 +25,11 @@ sub new {
         }
         elsif (ref $value eq 'CODE') {
             $code{$name} = $value;
-            push @pairs, $name, undef;
+            push @pairs, $name, undef if $name ne 'child_exit';    # that may be text, too
+        }
+        elsif ($name eq 'listen_sock') {
+            defined eval { fileno $value } or Carp::croak('listen_sock is no open handle');
+            push @{ $code{$name} }, $value;
         }
         else {
             push @pairs, $name, $_ for ref $value eq 'ARRAY' ? @$value : $value;
@@ -39,6 +44,11 @@ sub run {
 
     my @options = @{ $self->{options} };
     my %code    = map { $_ => $self->{$_} } grep { ref $self->{$_} eq 'CODE' } @CODE;
+
+    # The server gets descriptors of its own: the handles stay whose they are.
+    for my $socket (@{ $self->{listen_sock} || [] }) {
+        push @options, listen_sock => POSIX::dup(fileno $socket) // Carp::croak("listen_sock: $!");
+    }
 
     # plackup -L Delayed sets it on the object, after new: then every worker loads for itself.
     push @options, preload_app => 0 if $code{psgi_app_builder};
