@@ -63,7 +63,7 @@ mod streaming;
 mod suite;
 /// Sockets that systemd hands down, and what it is told.
 mod systemd;
-/// The responder and the writer, used and abused.
-mod writers;
 /// Workers that are old, or large.
 mod wear;
+/// The responder and the writer, used and abused.
+mod writers;

@@ -19,15 +19,15 @@ use std::time::Duration;
 
 use monoceros_perl::{self as perl, Boot, Family, Hook, Input, Left, Load, Perl, Source, Var};
 use monoceros_server::http::head::Field;
-use monoceros_server::log::APPLICATION;
 use monoceros_server::os::process;
 use monoceros_server::worker::app::{
     After, App, Body, Claimed, ConnId, Host, Interest, LoadError, Outcome, Peer, Reply, Request,
     Signals, Waited,
 };
-use tracing::{debug, error, info, warn};
+use tracing::error;
 
 use crate::env::{self, Env};
+use crate::lines;
 use crate::plan::{Origin, Plan};
 use crate::response::{self, Asked, Replied, ReplyStream};
 
@@ -118,7 +118,7 @@ impl PerlApp<'_> {
             .collect();
         perl.constants(&vars);
         let id = Rc::clone(&self.id);
-        perl.log_to(Box::new(move |level, line| log_line(level, line, id.get())));
+        perl.log_to(Box::new(move |level, line| lines::say(level, line, id.get())));
     }
 
     /// Calls the application and sends what it returns.
@@ -153,23 +153,6 @@ impl PerlApp<'_> {
         vars.clear();
         self.vars = vars.into_iter().map(|_| unreachable!("it is empty")).collect();
         replied
-    }
-}
-
-/// A line of `psgix.logger`, and the request that it is about.
-fn log_line(level: perl::Level, line: &[u8], (connection, request): (ConnId, u32)) {
-    let line = String::from_utf8_lossy(line);
-    macro_rules! say {
-        ($log:ident $(, $level:tt)?) => {
-            $log!(target: APPLICATION, %connection, request, $(level = $level,)? "{line}")
-        };
-    }
-    match level {
-        perl::Level::Debug => say!(debug),
-        perl::Level::Info => say!(info),
-        perl::Level::Warn => say!(warn),
-        perl::Level::Error => say!(error),
-        perl::Level::Fatal => say!(error, "fatal"),
     }
 }
 

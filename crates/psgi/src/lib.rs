@@ -11,6 +11,7 @@
 
 pub mod env;
 pub mod host;
+mod lines;
 pub mod plan;
 pub mod response;
 
