@@ -20,8 +20,8 @@ mod serve;
 mod site;
 mod unsent;
 mod verdict;
-mod x_sendfile;
 mod wear;
+mod x_sendfile;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
