@@ -2,7 +2,8 @@
 #   make run    build, and serve examples/hello.psgi on http://127.0.0.1:5000
 #   make test   everything that can be wrong, through both doors (under ten minutes on two cores)
 #   make soak   the long stories: exactly-once for a minute, 9,000 idle connections, slow and hostile
-#               clients, a storm of 10,000, 2 million requests of mixed kinds: half an hour, alone
+#               clients, a storm of 10,000, 2 million requests of mixed kinds, bodies of 5 GB (on the disk of
+#               temporary files): half an hour, alone
 #   make model  walks through every interleaving of the protocol's small cases (half a minute)
 #   make fuzz   fuzzing of whatever reads bytes from elsewhere: ten minutes per target, or FUZZ_SECONDS=15
 #   make check  formatting, lints, documentation, dependencies, tidiness
@@ -41,7 +42,7 @@ test: needs-test stage
 	cd $(DIST) && MONOCEROS_PROGRAM=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/debug/monoceros prove -b t
 
 soak: needs-test stage
-	MONOCEROS_SOAK=1 cargo test --release --locked --test main -- --nocapture --test-threads=1 load:: idle:: hostile::
+	MONOCEROS_SOAK=1 cargo test --release --locked --test main -- --nocapture --test-threads=1 load:: idle:: hostile:: large::
 
 FUZZ_SECONDS ?= 600
 fuzz:

@@ -39,6 +39,8 @@ mod identity;
 mod idle;
 /// What a connection costs, how long it lives, and who may serve it.
 mod keepalive;
+/// Bodies that are larger than memory should ever be.
+mod large;
 /// Addresses: TCP, IPv6, UNIX, several, inherited.
 mod listeners;
 /// Exactly once, in order, while workers die; newcomers beside kept connections.

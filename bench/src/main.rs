@@ -1,5 +1,5 @@
 //! The benchmark program: `monoceros-bench keepalive [options] ADDRESS`, and the stories of slow and
-//! hostile clients: `slow`, `storm`, `unread`, `announce`, `soak`.
+//! hostile clients: `slow`, `storm`, `unread`, `announce`, `soak`, `large`.
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "figures are what it is for")]
 
@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 use monoceros_bench::{
-    Amount, Hold, Idle, Plan, SlowPlan, Slowness, SoakPlan, beside, footprint, kernel_buffers,
-    pause, raise_descriptors, run, soak, storm,
+    Amount, Hold, Idle, LargePlan, Plan, SlowPlan, Slowness, SoakPlan, beside, footprint,
+    kernel_buffers, large, pause, raise_descriptors, run, soak, storm,
 };
 
 /// What `--help` says in the end.
@@ -20,6 +20,8 @@ const REPEAT: &str = "To repeat the figures of slow and hostile clients by hand:
   monoceros-bench unread --server PID 127.0.0.1:5000
   monoceros-bench announce --server PID 127.0.0.1:5000    (start with --max-body-size=10g)
   monoceros-bench soak --server PID 127.0.0.1:5000
+  monoceros-bench large --server PID --path /up --megabytes 5000 127.0.0.1:5000
+                                  (tests/apps/large.psgi, with --max-body-size=6g; then --path /pieces/80000)
 PID is the supervisor's; WINCH sent to it logs what the server holds. `make soak` does all of it, \
 through both doors.";
 
@@ -52,6 +54,17 @@ fn main() -> anyhow::Result<()> {
                 samples: &[10, 25, 50, 75, 100],
             })?;
             print!("{report}");
+            Ok(())
+        }
+        Some(("large", options)) => {
+            let upload = u64::try_from(count(options, "megabytes"))? << 20;
+            let report = large(&LargePlan {
+                address: address(options),
+                server: server(options)?,
+                path: path(options),
+                upload: (upload > 0).then_some(upload),
+            })?;
+            print!("{}\n{report}", report.head);
             Ok(())
         }
         _ => Ok(()),
@@ -108,7 +121,12 @@ fn command() -> Command {
         .arg(server())
         .arg(number("clients", "64", "Clients at a time"))
         .arg(number("requests", "2000000", "Requests in all"));
-    let all = [keepalive, slow, storm, unread, announce, soak];
+    let large = Command::new("large")
+        .about("One very large body: what the server grows by meanwhile")
+        .arg(server())
+        .arg(number("megabytes", "0", "Upload so many; 0: read the answer"))
+        .arg(text("path", "/up", "What to ask for"));
+    let all = [keepalive, slow, storm, unread, announce, soak, large];
     Command::new("monoceros-bench")
         .about("Measures how long requests wait, and what clients cost")
         .version(env!("CARGO_PKG_VERSION"))
