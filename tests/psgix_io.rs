@@ -252,12 +252,76 @@ both_doors! {
         assert_eq!(tree.survivors(Duration::from_secs(2)), []);
     }
 
+    /// A worker that is told to leave, or recycled, ends its conversation first: no read of the
+    /// application's is interrupted.
+    fn a_worker_told_to_leave_finishes_it(door) {
+        let server = Server::start(door, "socket.psgi", &["--max-workers=1"]);
+        for signal in [Signal::TERM, Signal::HUP, Signal::QUIT, Signal::INT] {
+            let [worker] = server.workers()[..] else { panic!("one worker") };
+            let mut client = server.connect();
+            switch(&mut client, "/by-hand");
+            expect_echo(&mut client, "hello");
+            crate::support::signal(worker, signal);
+            server.outlives(Duration::from_millis(300));
+            expect_echo(&mut client, "still here");
+            client.half_close();
+            client.expect_end();
+            assert_eq!(server.connect().ask("/next").text(), "/next");
+            let replaced = signal != Signal::INT;
+            server.until("the worker is replaced", || {
+                matches!(server.workers()[..], [other] if (other != worker) == replaced)
+            });
+        }
+        server.stop();
+    }
+
     /// A worker that dies takes its conversation with it, and says nothing in it.
     fn a_killed_worker_ends_it(door) {
         let server = Server::start(door, "socket.psgi", &["--max-workers=1"]);
         let (mut client, worker) = hold(&server);
         kill(worker);
         assert_eq!(client.expect_gone(), End::Reset);
+        assert_eq!(server.connect().ask("/next").text(), "/next");
+        server.stop();
+    }
+
+    /// The manager's death ends the connections that it held, and this is not one of them.
+    fn it_outlives_the_manager(door) {
+        let server = Server::start(door, "socket.psgi", &["--max-workers=2"]);
+        let mut client = server.connect();
+        switch(&mut client, "/by-hand");
+        let mark = server.log.mark();
+        kill(server.manager());
+        server.expect_log_since(mark, "accepting");
+        expect_echo(&mut client, "still here");
+        client.half_close();
+        client.expect_end();
+        assert_eq!(server.connect().ask("/next").text(), "/next");
+        server.stop();
+    }
+
+    /// The same over a UNIX socket, which knows no reset and does not count what was written.
+    fn a_unix_socket_may_be_taken(door) {
+        let setup = Setup::new(door, "socket.psgi");
+        let path = setup.folder().join("s.sock").display().to_string();
+        let server = setup.only(&["--listen", &path, "-E", "deployment", "--max-workers=1"]).start();
+        let mut client = server.connect();
+        switch(&mut client, "/writer");
+        expect_echo(&mut client, "hello");
+        client.half_close();
+        client.expect_end();
+        for path in ["/dies/101", "/dies/by-hand", "/dies/early"] {
+            let mut client = server.connect();
+            switch(&mut client, path);
+            _ = client.expect_gone();
+        }
+        // Who might have taken the socket may have written to it: nothing can be said.
+        for path in ["/dies/silent", "/dies/unread"] {
+            let mut client = server.connect();
+            upgrade(&mut client, path);
+            _ = client.expect_gone();
+        }
+        assert_eq!(server.connect().ask("/dies/unread").status(), 500);
         assert_eq!(server.connect().ask("/next").text(), "/next");
         server.stop();
     }

@@ -180,6 +180,19 @@ static bool has_handler(pTHX_ const char *name)
     return SvOK(*at);
 }
 
+/* A handler of ours, which only notes the signal: what the application was doing goes on where it was.
+ * Perl asks for no restart, so a sysread in mid-conversation would come back with nothing. Our own waits
+ * are ended all the same: the kernel starts no poll again. */
+static void set_ours(pTHX_ const char *name, int signal, SV *ours)
+{
+    struct sigaction act;
+    set_signal(aTHX_ name, ours);
+    if (sigaction(signal, NULL, &act) == 0) {
+        act.sa_flags |= SA_RESTART;
+        (void)sigaction(signal, &act, NULL);
+    }
+}
+
 /* Through %SIG, not behind its back: `local $SIG{TERM}` in the application puts ours back (pitfall 9).
  * INT (from a terminal, to everybody) and USR1 (to a whole group, by mistake) are caught and nothing
  * follows: ignored, they would be ignored in the application's children too (pitfall 10). */
@@ -188,12 +201,12 @@ static void born_body(pTHX_ void *unused)
     SV *ours = sv_2mortal(newRV_inc((SV *)get_cv("Plack::Handler::Monoceros::_caught", 0)));
     SV *ignore = sv_2mortal(newSVpvs("IGNORE")), *normal = sv_2mortal(newSVpvs("DEFAULT"));
     PERL_UNUSED_ARG(unused);
-    set_signal(aTHX_ "TERM", ours);
-    set_signal(aTHX_ "QUIT", ours);
-    set_signal(aTHX_ "HUP", ours);
-    set_signal(aTHX_ "INT", ours);
+    set_ours(aTHX_ "TERM", SIGTERM, ours);
+    set_ours(aTHX_ "QUIT", SIGQUIT, ours);
+    set_ours(aTHX_ "HUP", SIGHUP, ours);
+    set_ours(aTHX_ "INT", SIGINT, ours);
     if (!has_handler(aTHX_ "USR1"))
-        set_signal(aTHX_ "USR1", ours);
+        set_ours(aTHX_ "USR1", SIGUSR1, ours);
     set_signal(aTHX_ "PIPE", ignore);
     set_signal(aTHX_ "CHLD", normal);
 }

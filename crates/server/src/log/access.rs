@@ -35,7 +35,7 @@ pub struct Access<'a> {
     pub at: u64,
     /// What was asked; `None` if it was refused before it was understood, or not kept.
     pub asked: Option<Asked<'a>>,
-    /// The answer's.
+    /// The answer's; 0, which is shown as `-`, if the application had the socket and said nothing here.
     pub status: u16,
     /// Bytes of the answer's body; 0 is shown as `-`.
     pub bytes: u64,
@@ -119,7 +119,10 @@ impl Access<'_> {
             }
             None => out.push(b'-'),
         }
-        let _ = write!(out, "\" {} ", self.status);
+        let _ = match self.status {
+            0 => write!(out, "\" - "),
+            status => write!(out, "\" {status} "),
+        };
         let _ = if self.bytes > 0 { write!(out, "{}", self.bytes) } else { write!(out, "-") };
         for field in [self.referer, self.agent] {
             out.extend(b" \"");
@@ -178,6 +181,8 @@ mod tests {
         assert!(text(&unix).contains(" 200 - \""));
         let refused = Access { asked: None, status: 408, bytes: 0, agent: None, ..ACCESS };
         assert!(text(&refused).ends_with("] \"-\" 408 - \"-\" \"-\"\n"), "{}", text(&refused));
+        let taken = Access { status: 0, bytes: 0, ..ACCESS };
+        assert!(text(&taken).contains(" HTTP/1.1\" - - \""), "{}", text(&taken));
     }
 
     #[test]
