@@ -45,6 +45,8 @@ mod large;
 mod listeners;
 /// Exactly once, in order, while workers die; newcomers beside kept connections.
 mod load;
+/// What docs/migrating.md says to type.
+mod migrating;
 /// What an operator types, and what the server says to it.
 mod options;
 /// Several requests in one packet, halves that are closed, pieces.

@@ -194,4 +194,39 @@ mod tests {
         let path = "dist/Plack-Handler-Monoceros/lib/Plack/Handler/Monoceros/Options.pod";
         check(path, &pod(), "options_pod");
     }
+
+    /// The options in a cell: `--name`, `-x`.
+    fn named(cell: &str) -> Vec<&str> {
+        cell.split('`').skip(1).step_by(2).filter(|name| name.starts_with('-')).collect()
+    }
+
+    #[test]
+    fn options_that_migrating_md_names_are_what_it_says() {
+        let path = format!("{}/../../docs/migrating.md", env!("CARGO_MANIFEST_DIR"));
+        let page = std::fs::read_to_string(path).unwrap();
+        let standing = |name: &str| {
+            let bare = name.split(['=', ' ']).next().unwrap_or(name);
+            let switch = super::super::names::plain(bare);
+            let found = super::super::names::find(bare)
+                .or_else(|| Some(super::super::names::find_switch(&switch, None)?.0));
+            found.unwrap_or_else(|| panic!("there is no {name}")).standing
+        };
+        let mut count = 0;
+        for line in page.lines().filter(|line| line.starts_with("| ")) {
+            let cells: Vec<_> =
+                line.split(" | ").map(|cell| cell.trim_matches(['|', ' '])).collect();
+            let [theirs, ours, _] = &cells[..] else { continue };
+            let is = |name: &str| match *ours {
+                "refused" => matches!(standing(name), Standing::Refused(_)),
+                "no effect" => matches!(standing(name), Standing::Ignored(_)),
+                _ => standing(name) == Standing::Built,
+            };
+            let said = ["same", "refused", "no effect"].contains(ours);
+            for name in named(if said { theirs } else { ours }) {
+                assert!(is(name), "{name} is not {ours:?}: {line}");
+                count += 1;
+            }
+        }
+        assert!(count > 100, "{count} options were found");
+    }
 }
