@@ -175,6 +175,33 @@ both_doors! {
         server.stop();
     }
 
+    /// Without a preloaded application new code needs only HUP.
+    fn new_code_without_preloading(door) {
+        let setup = Setup::bare(door);
+        let app = setup.folder().join("app.psgi");
+        fs::write(&app, "sub { [200, ['Content-Type' => 'text/plain'], ['old']] }").unwrap();
+        let path = app.display().to_string();
+        let options = ["--listen", "127.0.0.1:0", "--max-workers=1", "-E", "deployment", "-a", &path];
+        let delayed: &[&str] =
+            if door == Door::Program { &["--disable-preload-app"] } else { &["-L", "Delayed"] };
+        let server = setup.options(delayed).options(&options).start();
+        let mut client = server.connect();
+        assert_eq!(client.ask("/").text(), "old");
+        fs::write(&app, "sub { [200, ['Content-Type' => 'text/plain'], ['new']] }").unwrap();
+        server.signal(Signal::HUP);
+        server.until("new code", || client.ask("/").text() == "new");
+        server.stop();
+    }
+
+    /// Also under plackup an application that does not load is status 3, if the workers load it.
+    fn workers_that_cannot_load(door) {
+        let delayed: &[&str] =
+            if door == Door::Program { &["--disable-preload-app"] } else { &["-L", "Delayed"] };
+        let finished = Setup::new(door, "dies_at_load.psgi").options(delayed).finish();
+        assert_eq!(finished.status, Some(3), "{finished}");
+        assert!(finished.err.contains("as asked"), "{finished}");
+    }
+
     /// The name in the Server field, or none.
     fn the_name_of_the_server(door) {
         let server = Server::start(door, "path_info.psgi", &["--server-software=Something/1"]);
@@ -252,22 +279,5 @@ fn the_access_log() {
     let has = |line: &str| fs::read_to_string(&path).is_ok_and(|text| text.contains(line));
     server.until("the line is there", || has("\"GET /logged?x=1 HTTP/1.1\" 200"));
     server.until("the refusal is there", || has("\"-\" 400 -"));
-    server.stop();
-}
-
-/// Without a preloaded application new code needs only HUP.
-#[test]
-fn new_code_without_preloading() {
-    let setup = Setup::bare(Door::Program);
-    let app = setup.folder().join("app.psgi");
-    fs::write(&app, "sub { [200, [], ['old']] }").unwrap();
-    let path = app.display().to_string();
-    let options = ["--listen", "127.0.0.1:0", "--disable-preload-app", "--max-workers=1", &path];
-    let server = setup.options(&options).start();
-    let mut client = server.connect();
-    assert_eq!(client.ask("/").text(), "old");
-    fs::write(&app, "sub { [200, [], ['new']] }").unwrap();
-    server.signal(Signal::HUP);
-    server.until("new code", || client.ask("/").text() == "new");
     server.stop();
 }

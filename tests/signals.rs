@@ -142,6 +142,22 @@ both_doors! {
         server.stop();
     }
 
+    /// systemd signals a whole group, and start_server passes its own on: one stop, and nobody loses his
+    /// answer.
+    fn a_term_for_everybody_is_one_stop(door) {
+        let (mut server, mut held, mut idle) = busy(door, &["--max-workers=2"]);
+        let tree = server.tree();
+        rustix::process::kill_process_group(server.pid(), Signal::TERM).unwrap();
+        server.signal(Signal::TERM);
+        idle.expect_end();
+        server.open_gate(1);
+        let answer = held.answer();
+        assert_eq!((answer.status(), answer.field("Connection")), (200, Some("close")));
+        held.expect_end();
+        assert_eq!(server.wait(DEADLINE).code(), Some(0));
+        assert_eq!(tree.survivors(Duration::from_secs(2)), []);
+    }
+
     /// Starlet's slow stop: worker by worker, and whoever asks meanwhile is served.
     fn usr1_may_stop_slowly(door) {
         let options = ["--signal-usr1=slow-stop", "--spawn-interval=2", "--max-workers=2"];
