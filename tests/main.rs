@@ -14,6 +14,7 @@ mod bodies;
 /// The table of conformance, row by row.
 mod conformance;
 /// Processes killed at bad moments.
+mod deadline;
 mod deaths;
 /// The end of a request: cleanup handlers, harakiri, and the order of it all.
 mod ends;

@@ -254,11 +254,62 @@ XS(xs_log)
     croak("psgix.logger has no level %" SVf, SVfARG(*level));
 }
 
+/* Always the request at hand: it costs nothing where nobody asks for more time. */
+XS(xs_deadline)
+{
+    dXSARGS;
+    struct perl_host *h = the_host;
+    double seconds = -1, left;
+    if (!is_current(aTHX_ h, h->serial) || !h->conn)
+        croak("monoceros.deadline was called outside of a request");
+    if (items > 1)
+        croak("monoceros.deadline takes seconds, or nothing");
+    if (items == 1) {
+        seconds = SvNV(ST(0));
+        if (!(seconds >= 0))
+            croak("monoceros.deadline takes seconds, 0 for no limit: not %" SVf, SVfARG(ST(0)));
+    }
+    leave_perl(aTHX);
+    left = h->rust->deadline(h->conn, seconds);
+    enter_perl(aTHX);
+    if (items == 1)
+        left = seconds;
+    ST(0) = left < 0 ? &PL_sv_undef : sv_2mortal(newSVnv(left));
+    XSRETURN(1);
+}
+
+static void offer_deadline_body(pTHX_ void *arg)
+{
+    struct perl_host *h = arg;
+    CV *cv = get_cv("Plack::Handler::Monoceros::_deadline", 0);
+    (void)hv_stores(h->template, "monoceros.deadline", newRV_inc((SV *)cv));
+}
+
+enum outcome perl_offer_deadline(struct perl_host *h)
+{
+    return enter(h, offer_deadline_body, h);
+}
+
+/* The supervisor's: the request has taken too long. A stack trace, if it still goes on. */
+static void interrupt(pTHX)
+{
+    struct perl_host *h = the_host;
+    dSP;
+    if (!h->conn || forked_by_app)
+        return;
+    PUSHMARK(SP);
+    mXPUSHs(h->env ? newRV_inc((SV *)h->env) : newSV(0));
+    PUTBACK;
+    call_pv("Plack::Handler::Monoceros::_interrupted", G_VOID | G_DISCARD);
+}
+
 XS(xs_caught)                                    /* in %SIG of a worker; INT and USR1 end here */
 {
     dXSARGS;
     const char *name = items ? SvPV_nolen_const(ST(0)) : "";
-    if (strEQ(name, "TERM"))
+    if (strEQ(name, "STKFLT"))
+        interrupt(aTHX);
+    else if (strEQ(name, "TERM"))
         the_host->caught |= CAUGHT_TERM;
     else if (strEQ(name, "QUIT"))
         the_host->caught |= CAUGHT_QUIT;
@@ -273,6 +324,7 @@ void make_callbacks(pTHX_ struct perl_host *h)
     h->trampoline = (CV *)SvREFCNT_inc(newXS("Plack::Handler::Monoceros::_frame", xs_frame, __FILE__));
     log = newXS("Plack::Handler::Monoceros::_log", xs_log, __FILE__);
     (void)hv_stores(h->template, "psgix.logger", newRV_inc((SV *)log));
+    newXS("Plack::Handler::Monoceros::_deadline", xs_deadline, __FILE__);
     newXS("Plack::Handler::Monoceros::_caught", xs_caught, __FILE__);
     newXS(WRITER "::write", xs_writer_write, __FILE__);
     newXS(WRITER "::close", xs_writer_close, __FILE__);

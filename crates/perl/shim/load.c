@@ -42,6 +42,12 @@ static const char loader[] =
     "    die $@ if $@;\n"
     "    return $app;\n"
     "}\n"
+    "sub _interrupted {\n"
+    "    my ($env) = @_;\n"
+    "    require Carp;\n"
+    "    my $line = join ' ', grep { defined } @{ $env || {} }{qw(REQUEST_METHOD REQUEST_URI)};\n"
+    "    Carp::confess(\"request-timeout: $line has taken too long\");\n"
+    "}\n"
     "1;\n";
 
 void compile_loader(pTHX_ void *unused)
@@ -194,8 +200,9 @@ static void set_ours(pTHX_ const char *name, int signal, SV *ours)
 }
 
 /* Through %SIG, not behind its back: `local $SIG{TERM}` in the application puts ours back (pitfall 9).
- * INT (from a terminal, to everybody) and USR1 (to a whole group, by mistake) are caught and nothing
- * follows: ignored, they would be ignored in the application's children too (pitfall 10). */
+ * STKFLT is the supervisor's word that a request has taken too long. INT (from a terminal, to everybody)
+ * and USR1 (to a whole group, by mistake) are caught and nothing follows: ignored, they would be ignored
+ * in the application's children too (pitfall 10). */
 static void born_body(pTHX_ void *unused)
 {
     SV *ours = sv_2mortal(newRV_inc((SV *)get_cv("Plack::Handler::Monoceros::_caught", 0)));
@@ -205,6 +212,7 @@ static void born_body(pTHX_ void *unused)
     set_ours(aTHX_ "QUIT", SIGQUIT, ours);
     set_ours(aTHX_ "HUP", SIGHUP, ours);
     set_ours(aTHX_ "INT", SIGINT, ours);
+    set_signal(aTHX_ "STKFLT", ours);            /* this one ends what the application was doing */
     if (!has_handler(aTHX_ "USR1"))
         set_ours(aTHX_ "USR1", SIGUSR1, ours);
     set_signal(aTHX_ "PIPE", ignore);

@@ -64,6 +64,7 @@ struct rust_calls {
     void (*close)(void *conn);
     void (*look)(void *conn);                             /* psgix.io is being made */
     void (*log)(int level, struct bytes);
+    double (*deadline)(void *conn, double seconds);   /* sets it, 0: none; or asks, < 0. Left; < 0: none */
     int (*run)(struct perl_host *, const struct field *options, size_t n, int *leave);
 };
 
@@ -84,6 +85,7 @@ enum outcome perl_set_env(struct perl_host *, struct bytes name, struct bytes va
 enum outcome perl_set_title(struct perl_host *, struct bytes);
 enum outcome perl_set_hook(struct perl_host *, int hook, struct bytes text);
 enum outcome perl_hook(struct perl_host *, int hook, const struct field *, size_t);
+enum outcome perl_offer_deadline(struct perl_host *);     /* monoceros.deadline is in every env */
 enum outcome perl_born(struct perl_host *);
 unsigned long perl_caught(struct perl_host *);            /* and forgets */
 

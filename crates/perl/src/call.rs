@@ -120,6 +120,12 @@ impl Perl {
         unsafe { ffi::perl_constants(self.host(), vars.as_ptr().cast(), vars.len()) };
     }
 
+    /// Puts `monoceros.deadline` into every env: requests have a time limit.
+    pub fn offer_deadline(&mut self) {
+        // SAFETY: see `host`; a code reference is stored in a hash of ours, which runs no Perl.
+        unsafe { ffi::perl_offer_deadline(self.host()) };
+    }
+
     /// Where lines of `psgix.logger` go. Until set: to STDERR. Must not call Perl (it cannot).
     pub fn log_to(&mut self, log: Log) {
         callback::log_to(log);

@@ -95,6 +95,13 @@ pub trait Stream {
     /// The head breaks a rule.
     fn inform(&mut self, head: Head<'_>) -> Result<bool, String>;
 
+    /// `monoceros.deadline`: how long the request may still take, in seconds; `None`: for ever.
+    /// `Some` sets that first; zero is for ever.
+    fn deadline(&mut self, set: Option<f64>) -> Option<f64> {
+        let _ = set;
+        None
+    }
+
     /// A piece of the body, never empty. Never blocks.
     fn write(&mut self, piece: &[u8]) -> Wrote;
 
@@ -265,6 +272,13 @@ extern "C" fn rust_look(conn: *mut c_void) {
     let _ = conn.trap(|stream| stream.look());
 }
 
+extern "C" fn rust_deadline(conn: *mut c_void, seconds: f64) -> f64 {
+    // SAFETY: as in `rust_start`, the shim's `conn` of a call that goes on.
+    let conn = unsafe { conn_of(conn) };
+    let set = (seconds >= 0.0).then_some(seconds);
+    conn.trap(|stream| stream.deadline(set)).flatten().unwrap_or(-1.0)
+}
+
 extern "C" fn rust_log(level: c_int, line: ffi::Bytes) {
     // SAFETY: a string of Perl's that nothing changes until this returns.
     let line = unsafe { line.as_slice() };
@@ -295,5 +309,6 @@ pub(crate) static CALLS: ffi::RustCalls = ffi::RustCalls {
     close: rust_close,
     look: rust_look,
     log: rust_log,
+    deadline: rust_deadline,
     run: boot::rust_run,
 };

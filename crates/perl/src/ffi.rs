@@ -153,6 +153,7 @@ pub(crate) struct RustCalls {
     pub(crate) close: extern "C" fn(*mut c_void),
     pub(crate) look: extern "C" fn(*mut c_void),
     pub(crate) log: extern "C" fn(c_int, Bytes),
+    pub(crate) deadline: extern "C" fn(*mut c_void, f64) -> f64,
     pub(crate) run: extern "C" fn(*mut Host, *const Field, usize, *mut c_int) -> c_int,
 }
 
@@ -169,6 +170,7 @@ unsafe extern "C" {
     pub(crate) fn perl_set_hook(host: *mut Host, hook: c_int, text: Bytes) -> Outcome;
     pub(crate) fn perl_hook(host: *mut Host, hook: c_int, pairs: *const Field, n: usize)
     -> Outcome;
+    pub(crate) fn perl_offer_deadline(host: *mut Host) -> Outcome;
     pub(crate) fn perl_born(host: *mut Host) -> Outcome;
     pub(crate) fn perl_caught(host: *mut Host) -> c_ulong;
     pub(crate) fn perl_fork(host: *mut Host) -> c_int;

@@ -117,6 +117,9 @@ impl PerlApp<'_> {
             .map(|(name, value)| Var::named(name.as_bytes(), value.as_bytes()))
             .collect();
         perl.constants(&vars);
+        if self.plan.limited {
+            perl.offer_deadline();
+        }
         let id = Rc::clone(&self.id);
         perl.log_to(Box::new(move |level, line| lines::say(level, line, id.get())));
     }

@@ -36,6 +36,8 @@ pub struct Plan {
     pub software: String,
     /// How long a streaming `write` waits for its client.
     pub write_timeout: Duration,
+    /// Whether requests have a time limit, so that the application may ask for more.
+    pub limited: bool,
     /// Whether processes say in `$0` what they are.
     pub titles: bool,
 }
@@ -55,6 +57,7 @@ impl Plan {
             preload: config.preload,
             software: software.unwrap_or_else(|| format!("Monoceros/{VERSION}")),
             write_timeout: config.timeout,
+            limited: config.request_timeout.is_some(),
             titles: config.proctitle,
         }
     }

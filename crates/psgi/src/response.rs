@@ -10,6 +10,8 @@
 //! Not here: what `die` and `exit` mean ([`host`](crate::host)), and how bytes are framed and who
 //! waits for slow clients ([`Reply`]).
 
+use std::time::Duration;
+
 use monoceros_perl::{self as perl, Answer, Body, Chunks, Fields, FileBody, Left, Streamed};
 use monoceros_server::http::head::Field;
 use monoceros_server::http::response::HeadError;
@@ -268,6 +270,15 @@ impl perl::Stream for ReplyStream<'_, '_> {
         let reply = &mut *self.reply;
         with_fields(head.fields, |fields| reply.inform(head.status, fields))
             .map_err(|error| error.to_string())
+    }
+
+    fn deadline(&mut self, set: Option<f64>) -> Option<f64> {
+        let deadline = self.reply.deadline()?;
+        if let Some(seconds) = set {
+            let limit = Duration::try_from_secs_f64(seconds).ok().filter(|limit| !limit.is_zero());
+            deadline.set(limit);
+        }
+        deadline.left().map(|left| left.as_secs_f64())
     }
 
     fn write(&mut self, piece: &[u8]) -> perl::Wrote {

@@ -6,7 +6,8 @@
 //! which a status page does not mind.
 
 use std::io;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use crate::os::shared::{Pages, zeroable};
 use crate::table::{ConnId, WorkerId};
@@ -62,9 +63,23 @@ struct Row {
     connection: AtomicU64,
     requests: AtomicU64,
     pid: AtomicU32,
+    /// When the request at hand has taken too long; 0: never.
+    due: AtomicU64,
+    /// The first bytes of its request line, padded with zeros.
+    line: [AtomicU64; LINE / 8],
 }
 
-zeroable!(Row { doing: AtomicU64, connection: AtomicU64, requests: AtomicU64, pid: AtomicU32 });
+zeroable!(Row {
+    doing: AtomicU64,
+    connection: AtomicU64,
+    requests: AtomicU64,
+    pid: AtomicU32,
+    due: AtomicU64,
+    line: [AtomicU64; LINE / 8],
+});
+
+/// How many bytes of a request line are kept.
+const LINE: usize = 128;
 
 /// One worker's row, as read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +134,8 @@ impl Scoreboard {
     /// The worker does something else from `now` on.
     pub fn set(&self, worker: WorkerId, state: State, now: u64) {
         if let Some(row) = self.row(worker) {
-            row.doing.store(word(state, now), Relaxed);
+            // Whoever sees it sees until when, too.
+            row.doing.store(word(state, now), Release);
         }
     }
 
@@ -148,6 +164,45 @@ impl Scoreboard {
         self.set(worker, state, now);
     }
 
+    /// The request at hand may go on until then; `None`: for ever. In milliseconds, as in [`Entry`].
+    pub fn set_due(&self, worker: WorkerId, due: Option<u64>) {
+        if let Some(row) = self.row(worker) {
+            row.due.store(due.unwrap_or(0), Relaxed);
+        }
+    }
+
+    /// Until when the request at hand may go on; `None`: for ever.
+    pub fn due(&self, worker: WorkerId) -> Option<u64> {
+        let due = self.row(worker)?.due.load(Relaxed);
+        (due != 0).then_some(due)
+    }
+
+    /// What the request at hand is, for whoever has to tell of it when this worker cannot.
+    pub fn set_line(&self, worker: WorkerId, method: &[u8], target: &[u8]) {
+        let Some(row) = self.row(worker) else { return };
+        let mut bytes = method.iter().chain(b" ").chain(target).copied();
+        for word in &row.line {
+            word.store(
+                u64::from_ne_bytes(std::array::from_fn(|_| bytes.next().unwrap_or(0))),
+                Relaxed,
+            );
+        }
+    }
+
+    /// What was set by [`set_line`](Self::set_line), as far as there was room.
+    pub fn line(&self, worker: WorkerId) -> String {
+        let words = self.row(worker).map(|row| &row.line[..]).unwrap_or_default();
+        let bytes: Vec<u8> =
+            words.iter().flat_map(|word| word.load(Relaxed).to_ne_bytes()).collect();
+        bytes
+            .trim_ascii_end()
+            .split(|byte| *byte == 0)
+            .next()
+            .unwrap_or_default()
+            .escape_ascii()
+            .to_string()
+    }
+
     /// The worker has answered one more request.
     pub fn count_request(&self, worker: WorkerId) {
         if let Some(row) = self.row(worker) {
@@ -159,7 +214,7 @@ impl Scoreboard {
     /// Reads a row. `None`: there is no such number.
     pub fn read(&self, worker: WorkerId) -> Option<Entry> {
         let row = self.row(worker)?;
-        let (state, since) = halves(row.doing.load(Relaxed))?;
+        let (state, since) = halves(row.doing.load(Acquire))?;
         Some(Entry {
             pid: row.pid.load(Relaxed),
             state,
@@ -202,6 +257,20 @@ mod tests {
         }
         assert_eq!(board.read(0).map(|entry| entry.state), Some(State::Dead));
         assert_eq!(board.read(2), None);
+    }
+
+    #[test]
+    fn a_request_has_a_line_and_a_time() {
+        let board = Scoreboard::new(1).unwrap();
+        assert_eq!((board.line(0), board.due(0)), (String::new(), None));
+        board.set_line(0, b"GET", b"/a?b=\x81");
+        board.set_due(0, Some(7));
+        assert_eq!((&*board.line(0), board.due(0)), ("GET /a?b=\\x81", Some(7)));
+        board.set_line(0, b"POST", &[b'x'; 500]);
+        board.set_due(0, None);
+        assert_eq!((board.line(0).len(), board.due(0)), (LINE, None));
+        board.set_line(1, b"GET", b"/");
+        assert_eq!((board.line(1), board.due(1)), (String::new(), None), "no such row");
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub enum Reason {
 }
 
 /// The statuses of our own refusals.
-const STATUSES: [u16; 12] = [400, 408, 413, 414, 417, 431, 500, 501, 502, 503, 505, 507];
+const STATUSES: [u16; 13] = [400, 408, 413, 414, 417, 431, 500, 501, 502, 503, 504, 505, 507];
 
 /// What else is counted, behind the statuses and one place for any other status.
 const OTHERS: [(Reason, &str); 7] = [

@@ -41,6 +41,7 @@ pub struct Options {
     pub linger_timeout: Option<Duration>,
     pub graceful_timeout: Option<Duration>,
     pub cleanup_timeout: Option<Duration>,
+    pub request_timeout: Option<Duration>,
     pub queue_timeout: Option<Duration>,
     pub defer_accept: Option<u32>,
     pub half_close: Option<HalfClose>,

@@ -61,6 +61,8 @@ pub struct Config {
     pub linger_timeout: Duration,
     /// From TERM to KILL.
     pub graceful_timeout: Duration,
+    /// How long the application may take for one request; `None`: for ever.
+    pub request_timeout: Option<Duration>,
     /// How long the cleanup handlers of one request may run; `None`: for ever.
     pub cleanup_timeout: Option<Duration>,
     /// How long a complete request may wait for a worker before it is shed; `None`: for ever.
@@ -171,8 +173,9 @@ impl Config {
         let mut notes = options.notes.clone();
         let max_connections = connections(options, host, &mut errors);
         let (listen, inherited) = addresses(options, host, &mut notes, &mut errors);
-        let timeout = options.timeout.unwrap_or(Duration::from_secs(300));
-        let header_timeout = options.header_timeout.unwrap_or(Duration::from_secs(30));
+        let seconds =
+            |asked: Option<Duration>, otherwise| asked.unwrap_or(Duration::from_secs(otherwise));
+        let timeout = seconds(options.timeout, 300);
         let config = Self {
             listen,
             inherited,
@@ -183,24 +186,22 @@ impl Config {
             max_worker_memory: options.max_worker_memory.filter(|most| *most > 0),
             preload: options.preload_app.unwrap_or(true),
             spawn_interval: options.spawn_interval.unwrap_or(Duration::ZERO),
-            err_respawn_interval: options.err_respawn_interval.unwrap_or(Duration::from_secs(1)),
+            err_respawn_interval: seconds(options.err_respawn_interval, 1),
             keepalive: keepalive(options),
-            max_keepalive_connection: options
-                .max_keepalive_connection
-                .unwrap_or(max_connections / 2)
-                .min(max_connections),
+            max_keepalive_connection: max_keepalive(options, max_connections),
             max_keepalive_reqs: options.max_keepalive_reqs.unwrap_or(0),
             max_readahead_reqs: readahead(options, &mut errors),
             timeout,
-            header_timeout: header_timeout.min(timeout),
+            header_timeout: seconds(options.header_timeout, 30).min(timeout),
             body_min_rate: options.body_min_rate.unwrap_or(500),
             drain_min_rate: options.drain_min_rate.unwrap_or(500),
-            linger_timeout: options.linger_timeout.unwrap_or(Duration::from_secs(2)),
+            linger_timeout: seconds(options.linger_timeout, 2),
+            request_timeout: limit(options.request_timeout, 0),
             cleanup_timeout: limit(options.cleanup_timeout, 60),
             queue_timeout: limit(options.queue_timeout, 60),
             defer_accept: options.defer_accept.unwrap_or(0),
             half_close: options.half_close.unwrap_or_default(),
-            graceful_timeout: options.graceful_timeout.unwrap_or(Duration::from_secs(30)),
+            graceful_timeout: seconds(options.graceful_timeout, 30),
             max_connections,
             max_request_line: size(options.max_request_line, 16 << 10),
             max_header_size: size(options.max_header_size, 64 << 10),
@@ -229,6 +230,12 @@ impl Config {
         };
         if errors.is_empty() { Ok(config) } else { Err(errors) }
     }
+}
+
+/// Half of all connections may be idle, or what was asked for.
+fn max_keepalive(options: &Options, max_connections: u32) -> u32 {
+    let asked = options.max_keepalive_connection.unwrap_or(max_connections / 2);
+    asked.min(max_connections)
 }
 
 /// A limit in time, for which zero means that there is none.

@@ -66,6 +66,7 @@ impl Config {
             ("header-timeout", time(self.header_timeout)),
             ("linger-timeout", time(self.linger_timeout)),
             ("graceful-timeout", time(self.graceful_timeout)),
+            ("request-timeout", time(self.request_timeout.unwrap_or_default())),
             ("cleanup-timeout", time(self.cleanup_timeout.unwrap_or_default())),
             ("max-worker-age", time(self.max_worker_age.unwrap_or_default())),
             ("queue-timeout", time(self.queue_timeout.unwrap_or_default())),

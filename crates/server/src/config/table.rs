@@ -277,6 +277,20 @@ pub static TABLE: &[Opt] = &[
         ..PLAIN
     },
     Opt {
+        name: "request-timeout",
+        unit: ANY_TIME,
+        default: "0",
+        help: "Time for the application to answer one request, then 504; 0: no limit",
+        more: "From the call of the application to its return, a streamed answer included. When it is over \
+               the client is answered 504 at once (an answer that has begun is broken off), the \
+               application dies at its next safe point with a stack trace on psgi.errors, and a worker that \
+               is still there after 2 s is killed. It is replaced either way. monoceros.deadline in the \
+               environment gives a request more time, or none.",
+        part: WORKERS,
+        set: |options, value| options.request_timeout = value.seconds(),
+        ..PLAIN
+    },
+    Opt {
         name: "cleanup-timeout",
         unit: ANY_TIME,
         default: "60",
@@ -761,12 +775,6 @@ pub static TABLE: &[Opt] = &[
         part: APPLICATION,
         ..PLAIN
     },
-    not_yet(
-        "request-timeout",
-        ANY_TIME,
-        "Seconds in the application: 504",
-        "Plack::Middleware::Timeout",
-    ),
     not_yet("dir", Unit::Path, "Folder to go to; start_server's", "start_server itself, or cd"),
     not_yet(
         "status-file",

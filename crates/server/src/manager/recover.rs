@@ -1,4 +1,5 @@
-//! What follows the death of a worker, decided from the table. It costs at most one answer.
+//! What follows the death of a worker, or its request's deadline, decided from the table. It costs at
+//! most one answer.
 //!
 //! The order matters: messages first, because a connection in one of them is not the dead worker's
 //! any more; its number is free only when nothing of it is left.
@@ -29,6 +30,18 @@ impl Manager<'_> {
         }
         info!(worker, "buried");
         self.report(Report::Buried(worker));
+    }
+
+    /// The request that this worker runs has taken too long. If its answer has begun, or has been given
+    /// away, there is nothing to say.
+    pub(super) fn answer_for(&mut self, worker: WorkerId) {
+        let Some(id) = self.shared.scoreboard.read(worker).map(|entry| entry.connection) else {
+            return;
+        };
+        let Some(row) = self.shared.table.row(id.slot) else { return };
+        if row.change(id.serial, Owner::lent(worker), Owner::Held) {
+            self.refuse(id, &Refusal::new(504, "the application has taken too long"));
+        }
     }
 
     fn recover_row(&mut self, worker: WorkerId, id: ConnId) {

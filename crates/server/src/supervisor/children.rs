@@ -14,8 +14,11 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use self::pause::Pause;
 use crate::table::WorkerId;
 
+/// How long an application that was interrupted has to end its request, and its worker to leave.
+pub const INTERRUPTED: Duration = Duration::from_secs(2);
 /// From TERM to KILL when the stop is fast.
 pub const FAST: Duration = Duration::from_secs(2);
 /// A second TERM within this time after the first is the same one, sent to the group and passed on.
@@ -52,6 +55,8 @@ pub enum Decision {
     TellDied(WorkerId),
     /// Tell this process to leave when it has finished what it does.
     Term(i32),
+    /// Interrupt what this worker's application does: its request has taken too long.
+    Interrupt(i32),
     /// Kill this process: it has not left in time.
     Kill(i32),
     /// Kill this manager, whom nobody needs any more: it holds nothing.
@@ -120,35 +125,6 @@ enum Turn {
     Leaving { pid: i32, until: Instant },
 }
 
-/// A pause that doubles with every failure and ends with a success.
-#[derive(Debug, Default)]
-struct Pause {
-    last: Duration,
-    until: Option<Instant>,
-}
-
-impl Pause {
-    fn fail(&mut self, first: Duration, now: Instant) {
-        // Workers that fail together have failed once.
-        if self.until.is_none_or(|until| until <= now) {
-            self.last = if self.last.is_zero() { first } else { self.last * 2 }.min(LONGEST_PAUSE);
-            self.until = Some(now + self.last);
-        }
-    }
-
-    fn succeed(&mut self) {
-        *self = Self::default();
-    }
-
-    fn is_over(&self, now: Instant) -> bool {
-        self.until.is_none_or(|until| until <= now)
-    }
-
-    fn end(&self, now: Instant) -> Option<Instant> {
-        self.until.filter(|until| *until > now)
-    }
-}
-
 /// The table.
 #[derive(Debug)]
 pub struct Children {
@@ -160,6 +136,8 @@ pub struct Children {
     birth_pause: Pause,
     /// No births until then: a worker has lived in vain.
     vain_until: Option<Instant>,
+    /// Those who were interrupted, and when they are killed.
+    late: Vec<(i32, Instant)>,
     leftovers: Vec<(i32, Option<Instant>)>,
     recycle: VecDeque<i32>,
     turn: Option<Turn>,
@@ -187,6 +165,7 @@ impl Children {
             manager_pause: Pause::default(),
             birth_pause: Pause::default(),
             vain_until: None,
+            late: Vec::new(),
             leftovers: Vec::new(),
             recycle: VecDeque::new(),
             turn: None,
@@ -259,6 +238,7 @@ impl Children {
         was_ready: impl FnOnce(WorkerId) -> bool,
         now: Instant,
     ) -> Who {
+        self.late.retain(|(late, _)| *late != pid);
         if let Manager::Living { pid: manager, proven, .. } = self.manager
             && manager == pid
         {
@@ -380,5 +360,6 @@ impl Turn {
 
 mod decide;
 mod number;
+mod pause;
 #[cfg(test)]
 mod tests;

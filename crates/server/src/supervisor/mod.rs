@@ -192,7 +192,7 @@ impl<'a> Supervisor<'a> {
             write_end: write_end.into(),
             numbers,
             children: Children::new(config.workers, numbers, policy(config)),
-            watch: Watch::new(config.cleanup_timeout),
+            watch: Watch::new(config.cleanup_timeout, config.request_timeout),
             set: None,
         };
         let done = identity.map_or(Ok(()), |identity| supervisor.become_it(&identity));

@@ -26,6 +26,9 @@ use crate::worker::app::Host;
 /// the small ones before it.
 const ROOM: usize = 2 * message::MOST;
 
+/// Asks a worker's application to die with a stack trace. No program sends it, and no kernel.
+const INTERRUPT: Signal = Signal::STKFLT;
+
 /// How the loop ends, and in which process.
 #[derive(Debug)]
 pub(super) enum Ended {
@@ -45,8 +48,8 @@ pub(super) fn tend<H: Host>(
     // Whoever died while the application was loaded sent a signal that nobody read.
     supervisor.reap(Instant::now());
     loop {
-        supervisor.look_at_workers();
         let now = Instant::now();
+        supervisor.look_at_workers(now);
         while let Some(decision) = supervisor.children.decide(now) {
             if let Some(ended) = supervisor.carry_out(decision, host, now) {
                 return ended;
@@ -87,6 +90,7 @@ impl Supervisor<'_> {
             Decision::TellDied(worker) => self.tell(Order::Died(worker)),
             Decision::Term(pid) => kill(pid, Signal::TERM),
             Decision::EndManager(pid) => kill(pid, Signal::KILL),
+            Decision::Interrupt(pid) => kill(pid, INTERRUPT),
             Decision::Kill(pid) => {
                 warn!(pid, "killed: it had not left in time");
                 kill(pid, Signal::KILL);
@@ -97,14 +101,21 @@ impl Supervisor<'_> {
     }
 
     /// Ends who takes too long. A leftover of a dead manager has a deadline already.
-    fn look_at_workers(&mut self) {
+    fn look_at_workers(&mut self, now: Instant) {
         let Some(set) = &self.set else { return };
         let (board, workers) = (&set.shared.scoreboard, self.children.workers());
         for late in self.watch.look(board, workers, clock::now()) {
-            let watch::Overdue { worker, pid, connection, took } = late;
+            let watch::Overdue { worker, pid, connection, took, .. } = late;
             let seconds = Duration::from_millis(took).as_secs_f64();
-            warn!(worker, pid, %connection, seconds, "cleanup handlers have exceeded cleanup-timeout");
-            self.children.overdue(pid);
+            if late.was == State::Cleaning {
+                warn!(worker, pid, %connection, seconds, "cleanup handlers have exceeded cleanup-timeout");
+                self.children.overdue(pid);
+            } else {
+                let line = late.line;
+                warn!(worker, pid, %connection, seconds, "request-timeout: {line}");
+                self.children.late(pid, now);
+                self.tell(Order::Late(worker));
+            }
         }
     }
 

@@ -8,6 +8,7 @@
 pub mod app;
 mod cache;
 mod claim;
+pub mod deadline;
 mod fetch;
 mod forwarded;
 mod last_resort;
@@ -89,6 +90,8 @@ struct Worker<'a> {
     wear: Wear,
     /// The last claim looked at the job socket first.
     jobs_had_their_turn: bool,
+    /// The supervisor does not count on this worker any more: its request has taken too long.
+    given_up: bool,
     /// What one read brings.
     input: Vec<u8>,
     /// What one job brings.
@@ -157,6 +160,7 @@ impl<'a> Worker<'a> {
             budget: config.requests_per_worker.map(draw),
             wear: Wear::new(config, clock::now(), scatter(!chance)),
             jobs_had_their_turn: false,
+            given_up: false,
             input: vec![0; read::MOST],
             job: vec![0; crate::channel::job::MOST],
             decoded: Vec::new(),

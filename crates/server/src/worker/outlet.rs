@@ -14,6 +14,7 @@ use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{SendAncillaryBuffer, SendFlags, Shutdown, sendmsg, shutdown};
 use tracing::{error, warn};
 
+use super::deadline::Deadline;
 use super::reply::Pace;
 use super::unsent::{Unsent, send_part};
 use crate::os::{clock, socket::nonblocking};
@@ -45,6 +46,8 @@ pub(crate) struct Addressee<'a> {
     pub(crate) room: Room,
     /// Who says whether a fault is told.
     pub(crate) tally: &'a Tally,
+    /// Until when the application may take.
+    pub(crate) deadline: Option<Deadline<'a>>,
 }
 
 /// The way out of one answer.
@@ -87,6 +90,10 @@ impl<'a> Outlet<'a> {
         self.begun
     }
 
+    pub(crate) fn deadline(&self) -> Option<Deadline<'a>> {
+        self.to.deadline
+    }
+
     /// Whether nothing that is written arrives any more.
     pub(crate) fn has_gone(&self) -> bool {
         self.gone
@@ -112,7 +119,10 @@ impl<'a> Outlet<'a> {
             return;
         }
         let begun = Owner::Lent { worker: self.to.worker, begun: true };
-        if !self.to.row.change(self.to.id.serial, Owner::lent(self.to.worker), begun) {
+        // Who was given up leaves the row as it is: the manager is on its way to answer 504.
+        if self.to.deadline.is_some_and(|deadline| deadline.has_passed())
+            || !self.to.row.change(self.to.id.serial, Owner::lent(self.to.worker), begun)
+        {
             (self.lost, self.gone) = (true, true);
         }
         step("begin");
@@ -322,6 +332,7 @@ mod tests {
             timeout: Duration::ZERO,
             room: Room::ALL,
             tally: &tally,
+            deadline: None,
         };
 
         let mut roomy = Outlet::new(to);
@@ -365,6 +376,7 @@ mod tests {
             timeout: Duration::ZERO,
             room,
             tally: &tally,
+            deadline: None,
         };
         let mut outlet = Outlet::new(to);
         (0..pieces).for_each(|_| outlet.put(&[&[b'x'; 1 << 16]], Pace::Finished));

@@ -79,6 +79,7 @@ impl Worker<'_> {
     /// Whether the next request of the same connection is this worker's as well.
     fn may_serve_on(&self, app: &mut dyn App, outcome: Outcome, served: u32) -> bool {
         outcome == Outcome::Done
+            && !self.given_up
             && served < self.site.readahead
             && self.budget.is_none_or(|budget| budget > 1)
             && !app.has_cleanup()

@@ -16,6 +16,7 @@ use std::os::fd::BorrowedFd;
 
 use tracing::warn;
 
+use super::deadline::Deadline;
 use super::outlet::Outlet;
 use super::verdict::{Finished, Verdict};
 use crate::http::head::Field;
@@ -113,6 +114,11 @@ impl<'a> Reply<'a> {
     /// Whether a head was accepted: from then on the status cannot change.
     pub fn has_begun(&self) -> bool {
         !matches!(self.state, State::Fresh)
+    }
+
+    /// Until when the application may take for this request; `None` without `request-timeout`.
+    pub fn deadline(&self) -> Option<Deadline<'a>> {
+        self.outlet.deadline()
     }
 
     /// A finished answer whose body is in memory, in pieces.

@@ -156,7 +156,7 @@ impl Worker<'_> {
     /// Steps 7 and 8: calls the application, which writes its answer.
     fn answer(&mut self, app: &mut dyn App, ripe: &Ripe<'_>, now: u64) -> Answered {
         let Ripe { id, row, head, .. } = *ripe;
-        self.serving(State::Running, id, now);
+        let deadline = self.run_until(id, head, now);
         self.log.look(self.shared.flags().reopened());
         let second = self.site.refresh();
         self.site.look_at(row);
@@ -172,6 +172,7 @@ impl Worker<'_> {
         let (outcome, finished) = match self.addressee(id, row) {
             None => return Answered { outcome: Outcome::Done, finished: Finished::lost() },
             Some(to) => {
+                let to = Addressee { deadline, ..to };
                 let (common, flags) = (self.site.common(), self.shared.flags());
                 let mut reply =
                     Reply::new(Outlet::new(to), Asked::of(head, may_keep), common, flags, &mut out);
@@ -203,6 +204,7 @@ impl Worker<'_> {
         };
         self.out = out;
         if !matches!(outcome, Outcome::Forked(_)) {
+            self.given_up = deadline.is_some_and(|deadline| !deadline.end());
             self.shared.scoreboard.count_request(self.me);
             let reopened = self.shared.flags().reopened();
             let done = (finished.status, finished.bytes);
@@ -235,6 +237,7 @@ impl Worker<'_> {
             high_water: self.site.config.stream_buffer_size,
             room: ledger::room(self.site.config, self.shared.flags()),
             tally: &self.shared.tally,
+            deadline: None,
         })
     }
 
@@ -280,7 +283,7 @@ impl Worker<'_> {
         match (outcome, after) {
             (_, After::Forked(status)) => Turn::Vanish(status),
             // The supervisor has given this worker up: a request that it took now would be lost.
-            _ if overdue => Turn::Leave(crate::config::exit::STOPPED),
+            _ if overdue || self.given_up => Turn::Leave(crate::config::exit::STOPPED),
             (Outcome::Exit(status), _) | (_, After::Exit(status)) => Turn::Leave(status),
             (_, After::Leave) => Turn::Leave(crate::config::exit::STOPPED),
             (_, After::Stay) => Turn::On,

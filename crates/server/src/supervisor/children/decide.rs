@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Children, Decision, Manager, Number, Phase, Stage, Turn};
+use super::{Children, Decision, INTERRUPTED, Manager, Number, Phase, Stage, Turn};
 use crate::table::WorkerId;
 
 impl Children {
@@ -41,7 +41,8 @@ impl Children {
             Some(Turn::Leaving { until, .. }) => Some(until),
             Some(Turn::Replacing(_)) => None,
         };
-        [kills, stop, begin, birth, turn, self.slower_at()].into_iter().flatten().min()
+        let late = self.late.iter().map(|(_, until)| *until).min();
+        [kills, late, stop, begin, birth, turn, self.slower_at()].into_iter().flatten().min()
     }
 
     /// Whether deaths are in order.
@@ -66,6 +67,14 @@ impl Children {
                 self.out.push_back(Decision::Kill(*pid));
             }
         }
+        let out = &mut self.out;
+        self.late.retain(|(pid, until)| {
+            let over = *until <= now;
+            if over {
+                out.push_back(Decision::Kill(*pid));
+            }
+            !over
+        });
         let (Phase::Stopping { until, .. } | Phase::Fast { until }) = self.phase else {
             return;
         };
@@ -198,6 +207,14 @@ impl Children {
         self.out.push_back(Decision::Kill(pid));
     }
 
+    /// This worker's request takes too long: its application is interrupted, and its replacement need not
+    /// wait for that.
+    pub fn late(&mut self, pid: i32, now: Instant) {
+        self.mark_leaving(pid);
+        self.late.push((pid, now + INTERRUPTED));
+        self.out.push_back(Decision::Interrupt(pid));
+    }
+
     fn tell_to_leave(&mut self, pid: i32) {
         self.mark_leaving(pid);
         self.out.push_back(Decision::Term(pid));
@@ -247,9 +264,9 @@ mod tests {
     use super::super::{Policy, Who};
     use super::*;
 
-    #[test]
-    fn who_takes_too_long_is_killed_and_replaced_at_once() {
-        let (second, now) = (Duration::from_secs(1), Instant::now());
+    /// One worker, number 0 and process 100, that is ready.
+    fn one() -> Children {
+        let second = Duration::from_secs(1);
         let policy = Policy {
             spawn_interval: second,
             err_respawn_interval: second,
@@ -259,6 +276,12 @@ mod tests {
         children.manager_born(1);
         children.born(0, 100);
         children.ready(0);
+        children
+    }
+
+    #[test]
+    fn who_takes_too_long_is_killed_and_replaced_at_once() {
+        let (mut children, now) = (one(), Instant::now());
         assert_eq!(children.workers().collect::<Vec<_>>(), [(0, 100)]);
         children.overdue(100);
         assert_eq!(children.decide(now), Some(Decision::Kill(100)));
@@ -267,5 +290,26 @@ mod tests {
         assert_eq!(children.died(100, |_| true, now), Who::Worker(0, true));
         assert_eq!(children.decide(now), Some(Decision::TellDied(0)));
         assert_eq!(children.decide(now), None);
+    }
+
+    #[test]
+    fn whose_request_takes_too_long_is_interrupted_and_killed_if_that_is_no_use() {
+        for dies_in_time in [true, false] {
+            let (mut children, now) = (one(), Instant::now());
+            children.late(100, now);
+            assert_eq!(children.decide(now), Some(Decision::Interrupt(100)));
+            assert_eq!(children.decide(now), Some(Decision::Spawn(1)));
+            children.born(1, 101);
+            assert_eq!(children.decide(now), None);
+            assert_eq!(children.deadline(now), Some(now + INTERRUPTED));
+            if dies_in_time {
+                children.died(100, |_| true, now);
+                assert_eq!(children.decide(now), Some(Decision::TellDied(0)));
+                assert_eq!(children.deadline(now), None);
+            }
+            let kill = (!dies_in_time).then_some(Decision::Kill(100));
+            assert_eq!(children.decide(now + INTERRUPTED), kill);
+            assert_eq!(children.decide(now + 2 * INTERRUPTED), None, "once");
+        }
     }
 }

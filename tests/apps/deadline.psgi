@@ -1,0 +1,46 @@
+# Requests that take too long, each in its own way. Every answer names the worker.
+use strict;
+use warnings;
+
+my $text = [ 'Content-Type' => 'text/plain' ];
+
+END { print STDERR "END of $$\n" }
+
+sub gate { open my $gate, '+<', "$ENV{TEST_DIR}/gate" or die $!; sysread $gate, my $byte, 1 }
+sub naps { sleep 60; return }
+
+my %do = (
+    '/sleep'    => sub { naps() },
+    '/caught'   => sub { eval { naps(); 1 } or print STDERR "caught: $@" },
+    '/stubborn' => sub { local $SIG{__DIE__}; while (1) { eval { sleep 60 } } },
+    '/stream'   => sub { sub { my $writer = shift->([ 200, $text ]); $writer->write('begun'); naps() } },
+    '/shorter'  => sub { $_[0]{'monoceros.deadline'}->(0.1); naps() },
+    '/longer'   => sub {
+        my $deadline = $_[0]{'monoceros.deadline'};
+        my ($before, $said, $after) = ($deadline->(), $deadline->(30), $deadline->());
+        gate();
+        [ 200, $text, [ join ' ', $before > 0 && $before <= 0.5, $said, $after > 29 && $after <= 30 ] ];
+    },
+    '/lifted' => sub {
+        my $deadline = $_[0]{'monoceros.deadline'};
+        my @said = ($deadline->(0), defined $deadline->() ? 'left' : 'none');
+        gate();
+        [ 200, $text, [ join ' ', @said ] ];
+    },
+    '/wrong' => sub {
+        my $deadline = $_[0]{'monoceros.deadline'};
+        [ 200, $text, [ map { eval { $deadline->(@$_) }; $@ } [-1], [ 1, 2 ], ['NaN'] ] ];
+    },
+    '/kept' => sub {
+        my $deadline = $_[0]{'monoceros.deadline'};
+        push @{ $_[0]{'psgix.cleanup.handlers'} }, sub { eval { $deadline->(1) }; print STDERR "kept: $@" };
+        undef;
+    },
+    '/exists' => sub { [ 200, $text, [ exists $_[0]{'monoceros.deadline'} ? 'yes' : 'no' ] ] },
+);
+
+sub {
+    my $env = shift;
+    my $answer = $do{ $env->{PATH_INFO} } && $do{ $env->{PATH_INFO} }->($env);
+    return ref $answer ? $answer : [ 200, $text, ["$env->{PATH_INFO} $$"] ];
+};
