@@ -167,7 +167,6 @@ impl Config {
     /// # Errors
     ///
     /// Everything that contradicts itself or does not fit the host, all of it at once.
-    #[expect(clippy::too_many_lines, reason = "a list: a line for each setting")]
     pub fn decide(options: &Options, host: &HostFacts) -> Result<Self, Vec<OptionError>> {
         let mut errors = Vec::new();
         let mut notes = options.notes.clone();
