@@ -41,6 +41,16 @@ both_doors! {
         }
     }
 
+    /// An IPv6 address needs no brackets in an option of its own.
+    fn an_ipv6_host(door) {
+        let setup = Setup::new(door, "path_info.psgi");
+        let server = setup.only(&["--host", "::1", "--port", "0"]).start();
+        let [address] = server.addresses() else { panic!("{:?}", server.addresses()) };
+        assert!(address.starts_with("[::1]:"), "{address}");
+        assert_eq!(Client::connect(address).ask("/p").text(), "/p");
+        server.stop();
+    }
+
     /// A port beside a UNIX socket: both.
     fn a_port_and_a_socket(door) {
         let setup = Setup::new(door, "path_info.psgi");

@@ -8,7 +8,8 @@ const APP: &str = "my $kept; sub { $kept = 'x' x 60_000_000 if $_[0]{PATH_INFO} 
 
 fn start(door: Door, option: &str) -> Server {
     let options = ["-l", "127.0.0.1:0", "-E", "deployment", "--max-workers=1", option, "-e", APP];
-    Setup::bare(door).options(&options).start()
+    // Whoever is replaced has not failed: this pause would be too long for any story.
+    Setup::bare(door).options(&["--err-respawn-interval=60"]).options(&options).start()
 }
 
 /// Asks on and on, on one connection, until another worker answers.
@@ -23,10 +24,12 @@ fn until_another(server: &Server, client: &mut Client, worker: &str) {
 both_doors! {
     /// A worker that only waits grows old, too.
     fn who_is_old_is_replaced(door) {
-        let server = start(door, "--max-worker-age=1");
+        let server = start(door, "--max-worker-age=2");
+        let [unused] = server.workers()[..] else { panic!("one worker") };
+        server.until("another worker", || server.workers().iter().any(|pid| *pid != unused));
+        server.expect_log("max-worker-age");
         let mut client = server.connect();
         let worker = client.ask("/").text();
-        server.expect_log("max-worker-age");
         until_another(&server, &mut client, &worker);
         server.stop();
     }
