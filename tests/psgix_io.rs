@@ -26,15 +26,6 @@ fn expect_echo(client: &mut Client, said: &str) {
     client.expect_bytes(format!("echo {said}").as_bytes());
 }
 
-/// A client whose connection was taken over and waits at the gate; and the worker that has it.
-fn hold(server: &Server) -> (Client, Pid) {
-    let mut client = server.connect();
-    switch(&mut client, "/hold");
-    let line = server.expect_log("holding pid=");
-    let number = line.rsplit('=').next().and_then(|number| number.trim().parse().ok());
-    (client, number.and_then(Pid::from_raw).expect("a process number"))
-}
-
 /// What the application finds out about a socket, at this address of the server's.
 fn methods(door: Door, listen: &str, address: impl Fn(&Setup) -> String) -> (Client, String) {
     let setup = Setup::new(door, "socket.psgi");
@@ -72,6 +63,14 @@ both_doors! {
                 client.expect_end();
             }
         }
+        // Behind another request, in one packet.
+        let mut client = server.connect();
+        client.send("GET /first HTTP/1.1\r\nHost: a\r\n\r\n\
+            GET /by-hand HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
+        assert_eq!(client.answer().text(), "/first");
+        assert_eq!(client.any_answer(true).status(), 101);
+        expect_echo(&mut client, "hello");
+        drop(client);
         assert_eq!(server.connect().ask("/next").text(), "/next");
         server.stop();
     }
@@ -136,6 +135,10 @@ both_doors! {
             assert_eq!(client.ask(path).status(), 500, "{path}");
             assert_eq!(client.ask("/next").text(), "/next", "{path}");
         }
+        // What was written by us is no answer of the application's.
+        client.get("/dies/informed");
+        assert_eq!(client.answer().status(), 103);
+        assert_eq!(client.answer().status(), 500);
         for line in ["before a byte", "after a 101", "after some bytes", "too early", "having looked"] {
             server.expect_log(line);
         }
@@ -275,13 +278,21 @@ both_doors! {
         server.stop();
     }
 
-    /// A worker that dies takes its conversation with it, and says nothing in it.
+    /// A worker that dies takes its conversation with it, and nobody says a word in it, whether or not
+    /// the client had asked for another protocol.
     fn a_killed_worker_ends_it(door) {
         let server = Server::start(door, "socket.psgi", &["--max-workers=1"]);
-        let (mut client, worker) = hold(&server);
-        kill(worker);
-        assert_eq!(client.expect_gone(), End::Reset);
-        assert_eq!(server.connect().ask("/next").text(), "/next");
+        for asked in [true, false] {
+            let mut client = server.connect();
+            let mark = server.log.mark();
+            if asked { upgrade(&mut client, "/hold") } else { client.get("/hold") }
+            assert_eq!(client.any_answer(true).status(), 101);
+            let line = server.expect_log_since(mark, "holding pid=");
+            let number = line.rsplit('=').next().and_then(|number| number.trim().parse().ok());
+            kill(number.and_then(Pid::from_raw).expect("a process number"));
+            assert_eq!(client.expect_gone(), End::Reset);
+            assert_eq!(server.connect().ask("/next").text(), "/next");
+        }
         server.stop();
     }
 

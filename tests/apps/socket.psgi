@@ -68,6 +68,7 @@ my %do = (
     '/dies/101'     => sub { my $io = $_[0]{'psgix.io'}; sub { shift->([ 101, [@switch] ]); die "after a 101\n" } },
     '/dies/by-hand' => sub { my $io = $_[0]{'psgix.io'}; sub { syswrite $io, $switch; die "after some bytes\n" } },
     '/dies/early'   => sub { syswrite $_[0]{'psgix.io'}, $switch; die "too early\n" },
+    '/dies/informed' => sub { my $io = $_[0]{'psgix.io'}; $_[0]{'psgix.informational'}->(103, [ Link => '</a>' ]); die "informed\n" },
     '/dies/unread'  => sub { my $io = $_[0]{'psgix.io'}; die "having looked\n" },
 );
 
