@@ -37,6 +37,9 @@ sub {
     }
     my $socket = $env->{'psgix.io'};
 
+    # With --request-timeout there is a limit, which a conversation has to lift.
+    $env->{'monoceros.deadline'}->(0) if exists $env->{'monoceros.deadline'};
+
     # A CODE that never calls its responder, and has looked at psgix.io, owns the connection.
     return sub { converse($socket, $handshake) };
 };

@@ -226,6 +226,21 @@ both_doors! {
         server.stop();
     }
 
+    /// But the limit of a request, which the application may lift. It says nothing in the midst.
+    fn the_limit_of_a_request_ends_it(door) {
+        let server = Server::start(door, "socket.psgi", &["--max-workers=2", "--request-timeout=1"]);
+        let (mut limited, mut lifted) = (server.connect(), server.connect());
+        switch(&mut limited, "/by-hand");
+        switch(&mut lifted, "/lifted");
+        expect_echo(&mut limited, "hello");
+        assert_eq!(limited.expect_gone(), End::Reset);
+        server.outlives(Duration::from_millis(500));
+        expect_echo(&mut lifted, "still here");
+        drop(lifted);
+        assert_eq!(server.connect().ask("/next").text(), "/next");
+        server.stop();
+    }
+
     /// A graceful stop waits for it, as for any request.
     fn a_stop_waits_for_it(door) {
         let mut server = Server::start(door, "socket.psgi", &["--max-workers=2"]);

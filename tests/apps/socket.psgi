@@ -53,6 +53,7 @@ my %do = (
     '/file'        => sub { open my $file, '<', "$ENV{TEST_DIR}/file" or die $!; [ 200, [@head], $file ] },
 
     '/by-hand' => sub { my $io = $_[0]{'psgix.io'}; sub { syswrite $io, $switch; echo($io) } },
+    '/lifted'  => sub { my $io = $_[0]{'psgix.io'}; $_[0]{'monoceros.deadline'}->(0); sub { syswrite $io, $switch; echo($io) } },
     '/writer'  => sub { my $env = shift; sub { shift->([ 101, [@switch] ]); echo($env->{'psgix.io'}) } },
     '/three'   => sub { my $env = shift; sub { shift->([ 101, [@switch], [] ]); echo($env->{'psgix.io'}) } },
     '/array'   => sub { my $io = $_[0]{'psgix.io'}; [ 101, [@switch], [] ] },
