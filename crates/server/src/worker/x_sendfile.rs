@@ -1,7 +1,7 @@
 //! Step 8, when the application answers `X-Sendfile: /path`: that file is the body, whatever else the
 //! application gave.
 //!
-//! Only with `sendfile-root`, and only files below it ([`roots`](crate::roots)); a request's field of
+//! Only with `sendfile-root`, and only files below it ([`roots`]); a request's field of
 //! this name is nothing. The status is the application's. What it says of its own body (length, coding,
 //! encoding) goes; the rest stays, and nothing is added but the length. A part is the application's
 //! decision: with 206, its `Content-Range` says which. If there is no such file, nothing of the
