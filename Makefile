@@ -8,6 +8,9 @@
 #   make fuzz   fuzzing of whatever reads bytes from elsewhere: ten minutes per target, or FUZZ_SECONDS=15
 #   make check  formatting, lints, documentation, dependencies, tidiness
 #   make bench  the benchmark of keep-alive clients against both doors, and against Starlet if it is there
+#   make applications  Request Tracker, openQA, LemonLDAP::NG and CiderWebmail of Debian's archive through both
+#               doors, clicked through by one visitor and by eight at once; NAMES=openqa for some of them
+#   make plack-tests  the test files that Plack and its middleware ship, through both doors; NAMES=urlmap
 # On Debian, missing packages are installed if you are root; otherwise the apt-get line is shown.
 
 DIST := dist/Plack-Handler-Monoceros
@@ -16,8 +19,14 @@ TEST_PACKAGES := $(RUN_PACKAGES) curl make libtest-tcp-perl libmojolicious-perl 
   libperlio-gzip-perl libprotocol-websocket-perl
 FUZZ_PACKAGES := ca-certificates g++ gcc libc6-dev
 BENCH_PACKAGES := $(RUN_PACKAGES) make starlet
+APPLICATION_PACKAGES := $(RUN_PACKAGES) make libtest-tcp-perl libwww-mechanize-perl
+MIDDLEWARE := cache crossorigin csrfblock debug deflater expires header methodoverride reverseproxy session status
+PLACK_PACKAGES := $(RUN_PACKAGES) make starlet libtest-tcp-perl libtest-requires-perl libwww-perl libhttp-throwable-perl \
+  libweb-simple-perl libplack-app-proxy-perl libcgi-compile-perl libcgi-emulate-psgi-perl liblog-log4perl-perl \
+  liblog-dispatch-array-perl libio-handle-util-perl libauthen-simple-passwd-perl libmodule-refresh-perl \
+  libhttp-request-ascgi-perl $(MIDDLEWARE:%=libplack-middleware-%-perl)
 
-.PHONY: run test soak fuzz check model bench stage
+.PHONY: run test soak fuzz check model bench stage applications plack-tests
 .NOTPARALLEL:
 
 # $(call needs,packages): what dpkg does not know as installed is installed, or asked for.
@@ -68,6 +77,19 @@ bench: stage
 	$(call needs,$(BENCH_PACKAGES))
 	cargo build --release --workspace --locked
 	bench/run.sh
+
+# Neither is part of `make test`: they are other people's, need the archive, and take a quarter of an hour each.
+NAMES ?=
+PROGRAM = $${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/monoceros
+applications: stage
+	$(call needs,$(APPLICATION_PACKAGES))
+	cargo build --release --locked
+	MONOCEROS_PROGRAM=$(PROGRAM) perl tests/applications/run.pl $(NAMES)
+
+plack-tests: stage
+	$(call needs,$(PLACK_PACKAGES))
+	cargo build --release --locked
+	MONOCEROS_PROGRAM=$(PROGRAM) perl tests/plack/run.pl $(NAMES)
 
 .PHONY: needs-test
 needs-test:

@@ -1,0 +1,21 @@
+# The application that a test file hands to Plack::Test at its call number PLACK_TEST_NUMBER. The file is run up to
+# there, silently. See tests/plack/lib/Plack/Test/Door.pm.
+use strict;
+use warnings;
+use Test::More;
+
+my $file = $ENV{PLACK_TEST_FILE};
+{
+    my $builder = Test::More->builder;
+    $builder->no_ending(1);
+    open my $nowhere, '>', '/dev/null' or die "/dev/null: $!";
+    $builder->$_($nowhere) for qw(output failure_output todo_output);
+    local $ENV{PLACK_TEST_IMPL} = 'Capture';
+    require Plack::Test::Capture;
+    require Plack::Test;
+    $Plack::Test::Impl = 'Capture';
+    $Plack::Test::Capture::wanted = $ENV{PLACK_TEST_NUMBER};
+    local $0 = $file;
+    do(File::Spec->rel2abs($file));
+}
+$Plack::Test::Capture::app or die "$file does not come to call $ENV{PLACK_TEST_NUMBER}: $@";
