@@ -6,7 +6,8 @@
 # start; and everybody's messages must have numbers of their own, because it remembers headers by folder and number
 # alone, as long as its process lives and whoever asks.
 #
-# Preloading is off: the model opens its SQLite database while the application loads. Needs root, as Dovecot does.
+# The model opens its SQLite database while the application is preloaded; DBIx::Class notices the fork. Needs root, as
+# Dovecot does.
 package Application::CiderWebmail;
 use strict;
 use warnings;
@@ -125,7 +126,7 @@ END
     my %env = (CIDERWEBMAIL_HOME => '/usr/share/ciderwebmail', CIDERWEBMAIL_CONFIG => "$dir/ciderwebmail.conf", PATH => "$dir/bin:$ENV{PATH}");
     local %ENV = (%ENV, %env);
     run_quietly($dir, $^X, '-MCiderWebmail', '-e', '1');    # makes the tables
-    return { psgi => "$dir/app.psgi", env => \%env, preload => 0 };
+    return { psgi => "$dir/app.psgi", env => \%env };
 }
 
 sub cleanup {

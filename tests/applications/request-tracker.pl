@@ -6,6 +6,7 @@ package Application::RequestTracker;
 use strict;
 use warnings;
 use Application qw(step write_file run_quietly mark);
+use Encode qw(decode_utf8);
 
 my $attachment = join '', map { pack 'N', $_ * 2_654_435_761 % 4_294_967_296 } 1 .. 100_000;
 
@@ -121,7 +122,7 @@ sub flow {
     };
     step 'search, as a table' => sub {
         $browser->follow_link(url_regex => qr{Search/Results\.tsv}) or die 'no link';
-        my $table = $browser->response->decoded_content(charset => 'UTF-8') // '';
+        my $table = decode_utf8($browser->response->content);
         $table =~ /changed \Q$mark\E/ or die $browser->uri . "\n" . $browser->response->as_string;
     };
     step "somebody else's ticket is refused" => sub {

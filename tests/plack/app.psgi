@@ -1,7 +1,9 @@
 # The application that a test file hands to Plack::Test at its call number PLACK_TEST_NUMBER. The file is run up to
 # there, silently. See tests/plack/lib/Plack/Test/Door.pm.
+package main;    # a file that is done begins in the package of who does it, and this one has none of its own
 use strict;
 use warnings;
+use File::Temp;
 use Test::More;
 
 my $file = $ENV{PLACK_TEST_FILE};
@@ -15,6 +17,7 @@ my $file = $ENV{PLACK_TEST_FILE};
     require Plack::Test;
     $Plack::Test::Impl = 'Capture';
     $Plack::Test::Capture::wanted = $ENV{PLACK_TEST_NUMBER};
+    $File::Temp::KEEP_ALL = 1;    # the application outlives the file's variables
     local $0 = $file;
     do(File::Spec->rel2abs($file));
 }
