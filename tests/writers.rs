@@ -106,6 +106,25 @@ both_doors! {
         server.stop();
     }
 
+    /// Up to stream-buffer-size a writer does not wait for its client; and what is left when it closes is
+    /// the manager's, so that the worker is free.
+    fn a_writer_may_be_ahead(door) {
+        let server = serve(door, &["--timeout=1", "--stream-buffer-size=16m"]);
+        let mut slow = server.connect();
+        slow.get("/ahead");
+        server.expect_log("written");
+        // Nobody has read a byte yet.
+        assert!(!server.connect().ask("/").text().is_empty());
+        let answer = slow.answer();
+        assert_eq!((answer.body.len(), answer.end), (15_000_000, End::Framed));
+        assert!(!slow.ask("/").text().is_empty());
+
+        slow.get("/full");
+        server.expect_log("gave up: far ahead, false");
+        drop(slow);
+        server.stop();
+    }
+
     /// Edge 25. A signal's handler interrupts the wait, and may die.
     fn an_alarm_interrupts_a_write(door) {
         let server = serve(door, &[]);

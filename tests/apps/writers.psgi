@@ -47,11 +47,12 @@ my %stream = (
     }),
     '/full' => writer(sub {
         my $w = shift;
-        my ($sent, $begun) = (0, time);
+        my $sent = 0;
         $sent += 65_536 while $w->write('x' x 65_536);
         my $again = $w->write('x') ? 'true' : 'false';
-        print STDERR 'gave up: ', $sent < 32_000_000 ? 'bounded' : 'far ahead', ", $again\n";
+        print STDERR 'gave up: ', $sent < 16_000_000 ? 'bounded' : 'far ahead', ", $again\n";
     }),
+    '/ahead' => writer(sub { my $w = shift; $w->write('x' x 1_000_000) for 1 .. 15; print STDERR "written\n"; $w->close }),
     '/alarm' => writer(sub {
         my $w = shift;
         my $why = try(sub {
