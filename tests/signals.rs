@@ -3,10 +3,10 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::support::{Client, DEADLINE, Server, Setup, Signal, both_doors};
+use crate::support::{Client, DEADLINE, Door, Server, Setup, Signal, both_doors};
 
 /// A server with one request that waits at the gate and one idle connection.
-fn busy(door: crate::support::Door, options: &[&str]) -> (Server, Client, Client) {
+fn busy(door: Door, options: &[&str]) -> (Server, Client, Client) {
     let server = Server::start(door, "hold.psgi", options);
     let (mut held, mut idle) = (server.connect(), server.connect());
     assert_eq!(idle.ask("/first").status(), 200);
@@ -139,6 +139,27 @@ both_doors! {
             said(&path, "report GET /after")
         });
         assert!(said(&folder.join("old"), "report GET /before"));
+        server.stop();
+    }
+
+    /// A worker that is told to leave before it first waits leaves, and is replaced.
+    fn a_term_before_the_first_wait_is_not_lost(door) {
+        let setup = Setup::bare(door);
+        let app = setup.folder().join("app.psgi");
+        let code = "if (!-e \"$ENV{TEST_DIR}/told\") { \
+                    open my $told, '>', \"$ENV{TEST_DIR}/told\" or die $!; \
+                    print STDERR \"told $$.\\n\"; kill TERM => $$ } \
+                    sub { [200, ['Content-Type' => 'text/plain'], [$$]] }";
+        fs::write(&app, code).unwrap();
+        let delayed: &[&str] =
+            if door == Door::Program { &["--disable-preload-app"] } else { &["-L", "Delayed"] };
+        let path = app.display().to_string();
+        let options = ["--listen", "127.0.0.1:0", "--max-workers=1", "-E", "deployment", "-a", &path];
+        let server = setup.options(delayed).options(&options).start();
+        let line = server.expect_log("told ");
+        let told = line.trim_start_matches("told ").trim_end_matches('.');
+        server.expect_log(&format!("a worker has left worker=0 pid={told}"));
+        assert_ne!(server.connect().ask("/").text(), told);
         server.stop();
     }
 
