@@ -87,7 +87,10 @@ both_doors! {
 
     /// All workers are new, and a client that never stopped asking has lost nothing.
     fn hup_recycles_workers_one_by_one(door) {
-        let server = Server::start(door, "hold.psgi", &["--max-workers=3"]);
+        // Whoever is replaced has not failed, even if it never had anything to do.
+        let options = ["--max-workers=3", "--err-respawn-interval=60"];
+        let server = Server::start(door, "hold.psgi", &options);
+        server.outlives(Duration::from_millis(1100));
         let old = server.workers();
         assert_eq!(old.len(), 3);
         let mut client = server.connect();

@@ -181,14 +181,13 @@ impl<'a> Worker<'a> {
     /// Whether it is time to leave, asked when nothing is in hand.
     fn must_leave(&mut self, app: &mut dyn App) -> Option<i32> {
         self.log.look(self.shared.flags().reopened());
-        if self.wear.is_out() {
-            // It stays what it is on the scoreboard: who has been idle for long has not lived in vain.
-            return Some(exit::STOPPED);
-        }
         let over = self.shared.flags().phase() == Phase::Over;
-        if over || self.budget == Some(0) || app.caught().leave {
+        if over || self.budget == Some(0) || app.caught().leave || self.wear.is_out() {
             debug!(over, budget = self.budget, "time to leave");
-            self.state(State::Leaving);
+            // Since it became idle: who has been so for long has not lived in vain.
+            let idle = self.shared.scoreboard.read(self.me).filter(|it| it.state == State::Idle);
+            let since = idle.map_or_else(clock::now, |it| it.since);
+            self.shared.scoreboard.set(self.me, State::Leaving, since);
             return Some(exit::STOPPED);
         }
         None
