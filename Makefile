@@ -1,9 +1,10 @@
 # The verbs. Each line could be pasted; .ci/run is `make check`, a short `make fuzz` and `make test`, nothing else.
 #   make run    build, and serve examples/hello.psgi on http://127.0.0.1:5000
 #   make test   everything that can be wrong, through both doors (under ten minutes on two cores)
+#   make test-perl PERL=/path/to/perl   what depends on the perl, for that one: see CONTRIBUTING.md
 #   make soak   the long stories: exactly-once for a minute, 9,000 idle connections, slow and hostile
 #               clients, a storm of 10,000, 2 million requests of mixed kinds, bodies of 5 GB (on the disk of
-#               temporary files): half an hour, alone
+#               temporary files), whatever applications do to a server 5,000 times and under valgrind: an hour, alone
 #   make model  walks through every interleaving of the protocol's small cases (half a minute)
 #   make fuzz   fuzzing of whatever reads bytes from elsewhere: ten minutes per target, or FUZZ_SECONDS=15
 #   make check  formatting, lints, documentation, dependencies, tidiness
@@ -13,10 +14,13 @@
 #   make plack-tests  the test files that Plack and its middleware ship, through both doors; NAMES=urlmap
 # On Debian, missing packages are installed if you are root; otherwise the apt-get line is shown.
 
+# Said on the command line or in the environment, it is what everything is built for and tested with.
+PERL ?= perl
 DIST := dist/Plack-Handler-Monoceros
+PROGRAM = $${CARGO_TARGET_DIR:-$(CURDIR)/target}
 RUN_PACKAGES := ca-certificates gcc libc6-dev perl libperl-dev libplack-perl
 TEST_PACKAGES := $(RUN_PACKAGES) curl make libtest-tcp-perl libmojolicious-perl libdancer2-perl libcatalyst-perl \
-  libperlio-gzip-perl libprotocol-websocket-perl
+  libperlio-gzip-perl libprotocol-websocket-perl valgrind
 FUZZ_PACKAGES := ca-certificates g++ gcc libc6-dev
 BENCH_PACKAGES := $(RUN_PACKAGES) make starlet
 APPLICATION_PACKAGES := $(RUN_PACKAGES) make libtest-tcp-perl libwww-mechanize-perl
@@ -26,7 +30,7 @@ PLACK_PACKAGES := $(RUN_PACKAGES) make starlet libtest-tcp-perl libtest-requires
   liblog-dispatch-array-perl libio-handle-util-perl libauthen-simple-passwd-perl libmodule-refresh-perl \
   libhttp-request-ascgi-perl $(MIDDLEWARE:%=libplack-middleware-%-perl)
 
-.PHONY: run test soak fuzz check model bench stage applications plack-tests
+.PHONY: run test test-perl soak fuzz check model bench stage applications plack-tests
 .NOTPARALLEL:
 
 # $(call needs,packages): what dpkg does not know as installed is installed, or asked for.
@@ -44,14 +48,24 @@ run:
 	$${CARGO_TARGET_DIR:-target}/release/monoceros --listen 127.0.0.1:5000 examples/hello.psgi
 
 stage:
-	cd $(DIST) && perl Makefile.PL && $(MAKE)
+	cd $(DIST) && $(PERL) Makefile.PL && $(MAKE)
 
 test: needs-test stage
 	cargo test --workspace --locked
-	cd $(DIST) && MONOCEROS_PROGRAM=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/debug/monoceros prove -b t
+	cd $(DIST) && MONOCEROS_PROGRAM=$(PROGRAM)/debug/monoceros $(PERL) -S prove -b t
+
+# Frameworks are left out: Plack can be lent to a perl by PERL5LIB, what is compiled cannot.
+test-perl: stage
+	$(PERL) -MPlack -MTest::TCP -e1
+	cargo test --locked -p monoceros-perl -p monoceros-psgi
+	cargo test --locked --test main -- suite:: extensions:: psgi_env:: responses:: streaming:: signals:: deaths::
+	cd $(DIST) && MONOCEROS_VALGRIND=0 MONOCEROS_PROGRAM=$(PROGRAM)/debug/monoceros \
+	  $(PERL) -S prove -b $$(ls t/*.t | grep -v frameworks)
 
 soak: needs-test stage
 	MONOCEROS_SOAK=1 cargo test --release --locked --test main -- --nocapture --test-threads=1 load:: idle:: hostile:: large::
+	cd $(DIST) && MONOCEROS_SOAK=1 MONOCEROS_VALGRIND=5 MONOCEROS_PROGRAM=$(PROGRAM)/release/monoceros \
+	  $(PERL) -S prove -b t/flat.t t/valgrind.t
 
 FUZZ_SECONDS ?= 600
 fuzz:

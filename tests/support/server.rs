@@ -86,7 +86,10 @@ impl Setup {
         let mut command = match door {
             Door::Program => Command::new(env!("CARGO_BIN_EXE_monoceros")),
             Door::Plackup => {
-                let mut command = Command::new("plackup");
+                // The library was staged for the perl that $PERL names: another one would refuse it.
+                let perl = std::env::var_os("PERL").unwrap_or_else(|| "perl".into());
+                let mut command = Command::new(perl);
+                command.args(["-S", "plackup"]);
                 let stage = stage();
                 let paths = [stage.join("lib"), stage.join("arch")];
                 command.env("PERL5LIB", std::env::join_paths(paths).expect("paths"));

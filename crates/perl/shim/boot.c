@@ -233,7 +233,7 @@ static struct perl_host *refuse(pTHX)
     SV *why = SvPOK(ERRSV) && SvCUR(ERRSV) ? ERRSV : host.error;
     if (why && SvPOK(why))                       /* no object: its code may not run here */
         (void)my_strlcpy(reason, SvPVX(why), sizeof reason);
-    perl_destruct(my_perl);
+    perl_destruct(PERL_GET_CONTEXT);
     return NULL;
 }
 

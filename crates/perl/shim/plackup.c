@@ -88,11 +88,10 @@ void perl_boot_xs(void *my_perl_, void *cv_, const struct rust_calls *rust)
 {
 #ifdef MULTIPLICITY
     PerlInterpreter *my_perl = my_perl_;
-    CV *cv = cv_;
 #else
-    CV *cv = my_perl_;                           /* without it a boot function gets the CV alone */
-    PERL_UNUSED_ARG(cv_);
+    PERL_UNUSED_ARG(my_perl_);                   /* without it a boot function gets the CV alone */
 #endif
+    CV *cv = cv_;
     {
 #ifdef dXSBOOTARGSAPIVERCHK
         dXSBOOTARGSAPIVERCHK;

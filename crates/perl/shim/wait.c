@@ -135,14 +135,26 @@ enum outcome perl_claim(struct perl_host *h, int list, int timeout_ms, uint64_t 
     return out;
 }
 
-/* In an XSUB: whatever a handler throws goes up to the application. */
+static void reopen(pTHX_ void *mask)
+{
+    PERL_UNUSED_CONTEXT;
+    pthread_sigmask(SIG_SETMASK, (const sigset_t *)SvPVX((SV *)mask), NULL);
+}
+
+/* In an XSUB: whatever a handler throws goes up to the application, with the mask as it was. */
 bool wait_writable(pTHX_ struct perl_host *h, int fd, int timeout_ms)
 {
     struct waiting w = { .host = h, .fd = fd, .events = POLLOUT };
+    SV *mask;
     w.until = until_of(timeout_ms);
     pthread_sigmask(SIG_SETMASK, NULL, &w.open);
+    ENTER;
+    mask = newSVpvn((const char *)&w.open, sizeof w.open);
+    SAVEFREESV(mask);
+    SAVEDESTRUCTOR_X(reopen, mask);              /* before the mask is freed */
     while (!wait_once(aTHX_ &w))
         ;
+    LEAVE;
     enter_perl(aTHX);
     return w.ready > 0;
 }

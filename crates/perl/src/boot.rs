@@ -116,8 +116,9 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 ///
 /// # Safety
 ///
-/// `perl` and `cv` are the two arguments that perl gives a boot function. The caller's frame has
-/// nothing to drop: perl may jump over it.
+/// `perl` and `cv` are the two arguments that perl gives a boot function; one built without MULTIPLICITY
+/// gives it the second alone, and then the first is null. The caller's frame has nothing to drop:
+/// perl may jump over it.
 pub unsafe fn boot_xs(perl: *mut c_void, cv: *mut c_void, run: Run) {
     RUN.get_or_init(|| run);
     TAKEN.store(true, Relaxed);

@@ -66,8 +66,13 @@ fn resident() -> usize {
 }
 
 fn local_env() {
-    let mut perl =
-        boot("my $n = 'a' x 200; sub { local %ENV = (%ENV, X => $n++, Y => $n++); [200, [], []] }");
+    // From 5.38 on perl leaves the environment to libc, which keeps every text that it was ever given:
+    // a script of perl's own grows there, too. What comes back must cost nothing even so.
+    let mut perl = boot(
+        r#"my $n = my $first = 'a' x 200; sub {
+            $n = $first if $] >= 5.037 && $n =~ /ba\z/;
+            local %ENV = (%ENV, X => $n++, Y => $n++); [200, [], []] }"#,
+    );
     let client = Client::new();
     let mut run = |n| (0..n).for_each(|_| drop(client.ask(&mut perl, "/")));
     run(500);

@@ -25,11 +25,24 @@ use monoceros_server::supervisor::{self, End};
 /// # Safety
 ///
 /// Only perl may call it, with its interpreter and the XSUB that stands for this function.
+#[cfg(multiplicity)]
 #[unsafe(no_mangle)]
 pub unsafe extern "C-unwind" fn boot_Plack__Handler__Monoceros(perl: *mut c_void, cv: *mut c_void) {
     // SAFETY: the arguments are perl's own, passed on as they came; this frame has nothing to drop,
     // so perl may leave it by a jump (it does if it is not the perl we were compiled for).
     unsafe { boot_xs(perl, cv, run) }
+}
+
+/// What XSLoader calls in a perl that can have one interpreter only, and does not name it.
+///
+/// # Safety
+///
+/// Only perl may call it, with the XSUB that stands for this function.
+#[cfg(not(multiplicity))]
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn boot_Plack__Handler__Monoceros(cv: *mut c_void) {
+    // SAFETY: as above; the interpreter, which nobody looks at there, is null.
+    unsafe { boot_xs(std::ptr::null_mut(), cv, run) }
 }
 
 /// One run of the server, from plackup's options to the status it ends with.

@@ -7,14 +7,17 @@ use POSIX qw(_exit);
 use Test::More;
 use Test::TCP qw(empty_port);
 
+# A command that runs the rest of its command line, and how many times longer a server takes under it.
+our (@behind, $slower);
+
 # Name => code that becomes a server with these options and this application.
 sub all {
-    my %door = (plackup => sub { exec $^X, '-S', 'plackup', '-s', 'Monoceros', @_ });
-    $door{program} = sub { exec $ENV{MONOCEROS_PROGRAM}, @_ } if $ENV{MONOCEROS_PROGRAM};
+    my %door = (plackup => sub { exec @behind, $^X, '-S', 'plackup', '-s', 'Monoceros', @_ });
+    $door{program} = sub { exec @behind, $ENV{MONOCEROS_PROGRAM}, @_ } if $ENV{MONOCEROS_PROGRAM};
     return %door;
 }
 
-# A server of this door on a free port. Standard error goes to a file, for `log`.
+# A server of this door on a free port. What it says on either stream goes to a file, for `log`.
 sub start {
     my ($class, $open, @options) = @_;
     my $port = empty_port();
@@ -22,11 +25,12 @@ sub start {
     my $pid = fork // die "fork: $!";
     if (!$pid) {
         open STDERR, '>&', $log or _exit(127);
+        open STDOUT, '>&', $log or _exit(127);
         eval { $open->('--host', '127.0.0.1', '--port', $port, @options) };
         _exit(127);
     }
     my $self = bless { pid => $pid, port => $port, log => $log }, $class;
-    for (1 .. 1_000) {
+    for (1 .. 1_000 * ($slower || 1)) {
         return $self if IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) && $self->log =~ / ready address=/;
         last if waitpid($pid, POSIX::WNOHANG()) == $pid;
         select undef, undef, undef, 0.02;
@@ -37,22 +41,45 @@ sub start {
 
 sub url { return "http://127.0.0.1:$_[0]{port}$_[1]" }
 
+# What it said so far, behind what had been read before.
 sub log {
-    my $self = shift;
-    seek $self->{log}, 0, 0;
+    my ($self, $from) = @_;
+    seek $self->{log}, $from || 0, 0;
     local $/;
     return readline($self->{log}) // '';
 }
 
-# Waits until the log matches, behind what had been read before.
-sub wait_for {
+# Whether the log matches, behind what had been read before, within ten seconds.
+sub says {
     my ($self, $match, $from) = @_;
-    for (1 .. 500) {
-        return pass("the log says $match") if substr($self->log, $from) =~ $match;
+    for (1 .. 500 * ($slower || 1)) {
+        return 1 if $self->log($from) =~ $match;
         select undef, undef, undef, 0.02;
     }
-    fail("the log says $match");
-    diag(substr $self->log, $from);
+    return 0;
+}
+
+# The same as a test.
+sub wait_for {
+    my ($self, $match, $from) = @_;
+    ok($self->says($match, $from), "the log says $match") or diag($self->log($from));
+}
+
+# Waits for the end of one of its processes, ten seconds at most.
+sub until_gone {
+    my ($self, $pid) = @_;
+    for (1 .. 500 * ($slower || 1)) {
+        return 1 if !kill 0, $pid;
+        select undef, undef, undef, 0.02;
+    }
+    return 0;
+}
+
+# The processes: supervisor, manager, and whoever else there is, by number.
+sub processes {
+    my $self = shift;
+    open my $list, '<', "/proc/$self->{pid}/task/$self->{pid}/children" or return $self->{pid};
+    return $self->{pid}, split / /, <$list> // '';
 }
 
 # Stops it, and says the exit status.

@@ -5,6 +5,9 @@ use warnings;
 use IO::Socket::INET;
 use IO::Select;
 
+# How long an answer may take, in seconds.
+our $patience = 10;
+
 sub connect {
     my ($class, $port) = @_;
     my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) or die "connect: $!";
@@ -65,6 +68,13 @@ sub rest {
     return $self->{bytes};
 }
 
+# At least so many bytes, raw.
+sub some {
+    my ($self, $length) = @_;
+    1 while length $self->{bytes} < $length && $self->_more;
+    return $self->{bytes};
+}
+
 sub _until {
     my ($self, $match) = @_;
     while (1) {
@@ -79,7 +89,7 @@ sub _until {
 
 sub _more {
     my $self = shift;
-    IO::Select->new($self->{socket})->can_read(10) or die "nothing came for ten seconds\n";
+    IO::Select->new($self->{socket})->can_read($patience) or die "nothing came for $patience seconds\n";
     my $read = sysread $self->{socket}, $self->{bytes}, 65_536, length $self->{bytes};
     $self->{reset} = 1 unless defined $read;
     return $read;
