@@ -91,7 +91,9 @@ impl Setup {
                 let mut command = Command::new(perl);
                 command.args(["-S", "plackup"]);
                 let stage = stage();
-                let paths = [stage.join("lib"), stage.join("arch")];
+                let more = std::env::var_os("PERL5LIB");
+                let more = more.iter().flat_map(std::env::split_paths);
+                let paths = [stage.join("lib"), stage.join("arch")].into_iter().chain(more);
                 command.env("PERL5LIB", std::env::join_paths(paths).expect("paths"));
                 command.args(["-s", "Monoceros"]);
                 command

@@ -108,7 +108,7 @@ my %do = (
     # 0: what is offered
     '/0-cleanup' => sub {
         my $list = $_[0]{'psgix.cleanup.handlers'};
-        push @$list, sub { print STDERR "cleanup 1 of $_[0]{PATH_INFO}\n"; push @$list, sub { print STDERR "cleanup 4\n" } },
+        push @$list, sub { print STDERR "cleanup 1 of $_[0]{PATH_INFO}\n"; push @{ $_[0]{'psgix.cleanup.handlers'} }, sub { print STDERR "cleanup 4\n" } },
             sub { die "cleanup 2\n" }, sub { print STDERR "cleanup 3\n" };
         answer($$);
     },
