@@ -89,15 +89,16 @@ sub alarmed {
     eval {
         local $SIG{ALRM} = $handler;
         POSIX::sigaction(POSIX::SIGALRM(), POSIX::SigAction->new($handler)) if $how eq 'immediate';
-        Time::HiRes::ualarm($after);
+        Time::HiRes::alarm($after);
         $do->();
         1;
     };
     my $said = $@;
-    Time::HiRes::ualarm(0);
+    Time::HiRes::alarm(0);
     return $said;
 }
-sub filled { my $writer = shift; my $chunk = 'x' x 1_000_000; while (1) { $writer->write($chunk) } }
+# Writes until one write has to wait too long.
+sub filled { my $writer = shift; my $chunk = 'x' x 1_000_000; while (1) { Time::HiRes::alarm($small ? 2 : 0.2); $writer->write($chunk) } }
 sub child { my $do = shift; return sub { my $pid = fork // die; return $do->() if !$pid; waitpid $pid, 0; answer('parent ', $? >> 8) } }
 sub deep { my $n = shift; no warnings 'recursion'; return $n ? 1 + deep($n - 1) : 0 }
 sub idle_dies { my ($name, $text) = @_; $SIG{$name} = sub { die $text }; return answer($$) }
@@ -154,16 +155,16 @@ my %do = (
     '/4-kept'  => sub { $kept{env} = $_[0]; answer('x') },
 
     # 5: alarms; 6: handlers that are called at once
-    '/5-select'   => sub { answer(alarmed(safe => 5_000, sub { select undef, undef, undef, 5 })) },
-    '/5-loop'     => sub { answer(alarmed(safe => 5_000, sub { 1 while 1 })) },
-    '/5-sleep'    => sub { answer(alarmed(safe => 5_000, sub { sleep 5 })) },
-    '/5-write'    => writer(sub { my $w = shift; print STDERR 'writing ended by ', alarmed(safe => 100_000, sub { filled($w) }) }),
-    '/5-uncaught' => sub { local $SIG{ALRM} = sub { die "uncaught\n" }; Time::HiRes::ualarm(5_000); sleep 5; answer('x') },
-    '/5-default'  => sub { Time::HiRes::ualarm(5_000); sleep 5; answer('x') },
+    '/5-select'   => sub { answer(alarmed(safe => 0.005, sub { select undef, undef, undef, 5 })) },
+    '/5-loop'     => sub { answer(alarmed(safe => 0.005, sub { 1 while 1 })) },
+    '/5-sleep'    => sub { answer(alarmed(safe => 0.005, sub { sleep 5 })) },
+    '/5-write'    => writer(sub { my $w = shift; print STDERR 'writing ended by ', alarmed(safe => 0, sub { filled($w) }) }),
+    '/5-uncaught' => sub { local $SIG{ALRM} = sub { die "uncaught\n" }; Time::HiRes::alarm(0.005); sleep 5; answer('x') },
+    '/5-default'  => sub { Time::HiRes::alarm(0.005); sleep 5; answer('x') },
     '/5-idle'     => sub { idle_dies(URG => "in a handler, idle\n") },
-    '/6-select'   => sub { answer(alarmed(immediate => 5_000, sub { select undef, undef, undef, 5 })) },
-    '/6-loop'     => sub { answer(alarmed(immediate => 5_000, sub { 1 while 1 })) },
-    '/6-write'    => writer(sub { my $w = shift; print STDERR 'writing ended at once by ', alarmed(immediate => 100_000, sub { filled($w) }) }),
+    '/6-select'   => sub { answer(alarmed(immediate => 0.005, sub { select undef, undef, undef, 5 })) },
+    '/6-loop'     => sub { answer(alarmed(immediate => 0.005, sub { 1 while 1 })) },
+    '/6-write'    => writer(sub { my $w = shift; print STDERR 'writing ended at once by ', alarmed(immediate => 0, sub { filled($w) }) }),
     '/6-load'     => sub { answer($$) },
     '/6-set'      => sub { POSIX::sigaction(POSIX::SIGTTOU(), POSIX::SigAction->new(sub { die "set late, idle\n" })); answer($$) },
 

@@ -22,9 +22,13 @@ for my $door (sort keys %door) {
     for my $row (grep { $_->{path} =~ $only } Danger::Table->rows) {
         my $few = $row->{few} || $row->{gone};
         my $wrong = many($server, $row, $few ? $few_warm : $warm);
-        my @before = costs($server);
-        $wrong += many($server, $row, $few ? $few_then : $then);
-        my @after = costs($server, \@before);
+        my (@before, @after);
+        for (1 .. 3) {    # a heap may take one step up at any time, but not three times
+            @before = costs($server);
+            $wrong += many($server, $row, $few ? $few_then : $then);
+            @after = costs($server, \@before);
+            last if !grep { ($after[$_]{memory} // 0) - $before[$_]{memory} >= $most } 0 .. $#before;
+        }
         is $wrong, 0, "$door $row->{path}: wrong answers";
         is scalar @after, scalar @before, "$door $row->{path}: processes";
         for my $at (0 .. $#before) {
@@ -61,8 +65,8 @@ sub many {
 sub costs {
     my ($server, $before) = @_;
     my @now;
-    for (1 .. 500) {
-        Wire->connect($server->{port})->ask('/');
+    for my $try (0 .. 499) {
+        Wire->connect($server->{port})->ask('/') if $try % 50 == 0;
         @now = map { cost($_) } sort { $a <=> $b } $server->processes;
         last if !$before || (@now == @$before && !grep { $now[$_]{handles} > $before->[$_]{handles} } 0 .. $#now);
         select undef, undef, undef, 0.02;
