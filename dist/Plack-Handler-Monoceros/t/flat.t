@@ -67,7 +67,7 @@ sub costs {
     my @now;
     for my $try (0 .. 499) {
         Wire->connect($server->{port})->ask('/') if $try % 50 == 0;
-        @now = map { cost($_) } sort { $a <=> $b } $server->processes;
+        @now = map { cost($_) } $server->processes;
         last if !$before || (@now == @$before && !grep { $now[$_]{handles} > $before->[$_]{handles} } 0 .. $#now);
         select undef, undef, undef, 0.02;
     }

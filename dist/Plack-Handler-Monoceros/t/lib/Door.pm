@@ -75,7 +75,7 @@ sub until_gone {
     return 0;
 }
 
-# The processes: supervisor, manager, and whoever else there is, by number.
+# The processes: supervisor, manager, and whoever else there is, from the oldest on.
 sub processes {
     my $self = shift;
     open my $list, '<', "/proc/$self->{pid}/task/$self->{pid}/children" or return $self->{pid};
