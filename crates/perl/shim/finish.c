@@ -77,6 +77,7 @@ enum outcome perl_cleanup(struct perl_host *h, int *harakiri)
         return out;
     if (perl_has_cleanup(h)) {
         do {
+            c.more = true;                       /* a signal handler may die before it begins */
             out = enter(h, cleanup_body, &c);
             if (out == OUT_DIED)
                 perl_complain(h, perl_error(h));
@@ -117,13 +118,24 @@ static void release_body(pTHX_ void *arg)
 
 enum outcome perl_release(struct perl_host *h)
 {
+    enum outcome out;
+    bool ends = false;
     if (!h->env && !h->response && !h->body && !SvOK(h->thrown))
         return h->left;
     detach(h);
     if (h->body_open && h->body && h->left == OUT_OK && perl_close(h) == OUT_DIED)
         perl_complain(h, perl_error(h));
     h->body_open = false;
-    return settle(h, barrier(h, release_body, h));
+    /* A destructor's death stays in it, so this is a signal handler's: as in perl_claim, the end. */
+    while ((out = barrier(h, release_body, h)) == OUT_DIED) {
+        perl_complain(h, perl_error(h));
+        ends = true;
+    }
+    if (ends && out == OUT_OK) {
+        h->status = 255;
+        out = OUT_EXIT;
+    }
+    return settle(h, out);
 }
 
 static void error_body(pTHX_ void *arg)
