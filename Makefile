@@ -17,7 +17,7 @@
 # Said on the command line or in the environment, it is what everything is built for and tested with.
 PERL ?= perl
 DIST := dist/Plack-Handler-Monoceros
-PROGRAM = $${CARGO_TARGET_DIR:-$(CURDIR)/target}
+BUILT = $${CARGO_TARGET_DIR:-$(CURDIR)/target}
 RUN_PACKAGES := ca-certificates gcc libc6-dev perl libperl-dev libplack-perl
 TEST_PACKAGES := $(RUN_PACKAGES) curl make libtest-tcp-perl libmojolicious-perl libdancer2-perl libcatalyst-perl \
   libperlio-gzip-perl libprotocol-websocket-perl valgrind
@@ -52,19 +52,19 @@ stage:
 
 test: needs-test stage
 	cargo test --workspace --locked
-	cd $(DIST) && MONOCEROS_PROGRAM=$(PROGRAM)/debug/monoceros $(PERL) -S prove -b t
+	cd $(DIST) && MONOCEROS_PROGRAM=$(BUILT)/debug/monoceros $(PERL) -S prove -b t
 
 # Frameworks are left out: Plack can be lent to a perl by PERL5LIB, what is compiled cannot.
 test-perl: stage
 	$(PERL) -MPlack -MTest::TCP -e1
 	cargo test --locked -p monoceros-perl -p monoceros-psgi
 	cargo test --locked --test main -- suite:: extensions:: psgi_env:: responses:: streaming:: signals:: deaths::
-	cd $(DIST) && MONOCEROS_VALGRIND=0 MONOCEROS_PROGRAM=$(PROGRAM)/debug/monoceros \
+	cd $(DIST) && MONOCEROS_VALGRIND=0 MONOCEROS_PROGRAM=$(BUILT)/debug/monoceros \
 	  $(PERL) -S prove -b $$(ls t/*.t | grep -v frameworks)
 
 soak: needs-test stage
 	MONOCEROS_SOAK=1 cargo test --release --locked --test main -- --nocapture --test-threads=1 load:: idle:: hostile:: large::
-	cd $(DIST) && MONOCEROS_SOAK=1 MONOCEROS_VALGRIND=5 MONOCEROS_PROGRAM=$(PROGRAM)/release/monoceros \
+	cd $(DIST) && MONOCEROS_SOAK=1 MONOCEROS_VALGRIND=5 MONOCEROS_PROGRAM=$(BUILT)/release/monoceros \
 	  $(PERL) -S prove -b t/flat.t t/valgrind.t
 
 FUZZ_SECONDS ?= 600
