@@ -6,7 +6,7 @@ package Application::RequestTracker;
 use strict;
 use warnings;
 use Application qw(step write_file run_quietly mark);
-use Encode qw(decode_utf8);
+use Encode qw(decode decode_utf8);
 
 my $attachment = join '', map { pack 'N', $_ * 2_654_435_761 % 4_294_967_296 } 1 .. 100_000;
 
@@ -143,7 +143,7 @@ sub flow {
     };
     step 'the mail has gone' => sub {
         open my $mail, '<', "$dir/mail" or die "mail: $!";
-        grep { /^Subject:.*#$id\]/ } readline $mail or die "no mail about $id\n";
+        grep { /^Subject: (.+)/ && decode('MIME-Header', $1) =~ /\[test #$id\]/ } readline $mail or die "no mail about $id\n";
     };
     step 'log out' => sub {
         $browser->visit('/');

@@ -33,7 +33,9 @@ kill TERM => $pid;
 waitpid $pid, 0;
 is $?, 0, 'stopped, and the handle is still open there';
 open my $log, '<', "$folder/log" or die $!;
-is scalar(grep { $_ eq "child_exit\n" } <$log>), 1, 'child_exit was called, once';
+my @log = <$log>;
+is scalar(grep { $_ eq "child_exit\n" } @log), 1, 'child_exit was called, once';
+ok !(grep { /has opened sockets/ } @log), 'a listener is no conversation that workers would share';
 
 ok !eval { Plack::Handler::Monoceros->new(listen_sock => 'no handle'); 1 }, 'what is no handle croaks';
 

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::{FdFlags, fcntl_getfd};
-use rustix::net::{AddressFamily, SocketAddrUnix, getpeername};
+use rustix::net::{AddressFamily, SocketAddrUnix, getpeername, sockopt};
 
 /// Takes over descriptor `number`, which whoever started this program left open for it, and makes
 /// it close-on-exec.
@@ -43,7 +43,8 @@ pub fn inherit(number: i32) -> io::Result<OwnedFd> {
 
 /// The sockets that this process has opened itself: by what the kernel calls them, the number and the
 /// other end, for people. Those that were there when the program was started are not among them: they
-/// are not close-on-exec, or an exec would have closed them.
+/// are not close-on-exec, or an exec would have closed them. Nor are listeners, which speak to nobody: each
+/// process that accepts is given a connection of its own.
 pub fn opened_here() -> BTreeMap<PathBuf, String> {
     let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
     let mut found = BTreeMap::new();
@@ -57,7 +58,8 @@ pub fn opened_here() -> BTreeMap<PathBuf, String> {
         // SAFETY: the supervisor, who asks, has one thread: what its table of descriptors showed a moment
         // ago is still there, and nothing below closes it or keeps it.
         let socket = unsafe { BorrowedFd::borrow_raw(number) };
-        if fcntl_getfd(socket).is_ok_and(|flags| flags.contains(FdFlags::CLOEXEC)) {
+        let is_own = fcntl_getfd(socket).is_ok_and(|flags| flags.contains(FdFlags::CLOEXEC));
+        if is_own && !sockopt::socket_acceptconn(socket).unwrap_or(false) {
             found.insert(link, format!("{number} to {}", other_end(socket)));
         }
     }

@@ -79,4 +79,12 @@ mod tests {
         assert!(before.values().any(|shown| shown.ends_with(" to somebody without a name")));
         drop(one);
     }
+
+    #[test]
+    fn a_listener_is_nobodys_conversation() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let inode = rustix::fs::fstat(&listener).unwrap().st_ino;
+        let found = socket::opened_here();
+        assert!(!found.contains_key(&PathBuf::from(format!("socket:[{inode}]"))), "{found:?}");
+    }
 }
