@@ -313,6 +313,7 @@ pid_t perl_fork(struct perl_host *h)
             PL_psig_pend[sig] = 0;
         PL_srand_called = FALSE;                 /* or every worker has the same rand */
         h->caught = 0;
+        h->ends = false;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     errno = error;

@@ -66,9 +66,19 @@ enum outcome settle(struct perl_host *h, enum outcome out)
     return h->left == OUT_OK ? out : h->left;
 }
 
+/* What a signal handler threw behind the end of `fn`, where later perls still look for signals: what `fn`
+ * has done counts, and this is said; the process serves on until its next claim. */
+static void say_late(pTHX_ void *arg)
+{
+    SV *late = as_text(aTHX_ sv_2mortal((SV *)arg));
+    PerlIO_write(PerlIO_stderr(), SvPVX_const(late), SvCUR(late));
+    PerlIO_flush(PerlIO_stderr());
+}
+
 enum outcome barrier(struct perl_host *h, shim_fn fn, void *arg)
 {
     dTHXa(h->perl);
+    SV *volatile late = NULL;
     struct frame f = { h->frame, fn, arg, false };
     I32 scope = PL_scopestack_ix;                /* never written after the push: valid after a jump */
     volatile enum outcome out = OUT_DIED;
@@ -83,10 +93,12 @@ enum outcome barrier(struct perl_host *h, shim_fn fn, void *arg)
         PUTBACK;
         enter_perl(aTHX);
         call_sv((SV *)h->trampoline, G_VOID | G_DISCARD | G_NOARGS | G_EVAL);
+        if (!f.done)
+            keep_thrown(aTHX_ h);
+        else if (UNLIKELY(SvROK(ERRSV) || (SvPOK(ERRSV) && SvCUR(ERRSV))))
+            late = newSVsv(ERRSV);
         if (f.done)
             out = OUT_OK;
-        else
-            keep_thrown(aTHX_ h);
         leave_perl(aTHX);
         SPAGAIN;
         POPSTACK;
@@ -96,6 +108,10 @@ enum outcome barrier(struct perl_host *h, shim_fn fn, void *arg)
     }
     h->frame = f.below;
     JMPENV_POP;
+    if (UNLIKELY(late != NULL)) {
+        h->ends = true;
+        barrier(h, say_late, late);
+    }
     return out;
 }
 

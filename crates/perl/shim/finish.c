@@ -119,7 +119,6 @@ static void release_body(pTHX_ void *arg)
 enum outcome perl_release(struct perl_host *h)
 {
     enum outcome out;
-    bool ends = false;
     if (!h->env && !h->response && !h->body && !SvOK(h->thrown))
         return h->left;
     detach(h);
@@ -129,11 +128,7 @@ enum outcome perl_release(struct perl_host *h)
     /* A destructor's death stays in it, so this is a signal handler's: as in perl_claim, the end. */
     while ((out = barrier(h, release_body, h)) == OUT_DIED) {
         perl_complain(h, perl_error(h));
-        ends = true;
-    }
-    if (ends && out == OUT_OK) {
-        h->status = 255;
-        out = OUT_EXIT;
+        h->ends = true;
     }
     return settle(h, out);
 }

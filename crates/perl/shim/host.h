@@ -70,6 +70,7 @@ struct perl_host {
     SV *thrown, *error;
     bool died;                     /* `thrown` has not been made a string yet */
     bool unspeakable;              /* and it could not be */
+    bool ends;                     /* a signal handler died between two requests: no further one */
     enum outcome left;             /* OUT_EXIT and OUT_FORKED stay: the only way on is out */
     int status;
     unsigned long caught;

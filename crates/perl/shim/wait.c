@@ -119,6 +119,10 @@ enum outcome perl_claim(struct perl_host *h, int list, int timeout_ms, uint64_t 
     *ready = 0;
     if (h->left != OUT_OK)
         return h->left;
+    if (UNLIKELY(h->ends)) {
+        h->status = 255;
+        return settle(h, OUT_EXIT);
+    }
     if (!PL_sig_pending && !h->caught) {
         w.ready = epoll_wait(list, &w.event, 1, 0);
         if (w.ready <= 0 && timeout_ms == 0)
