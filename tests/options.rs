@@ -44,7 +44,7 @@ both_doors! {
             (["--max-workers=0", ""], "max"),
             (["--max-workers=5", "--workers=7"], "contradict"),
             (["--timeout=soon", ""], "soon"),
-            (["--request-timeout=5", ""], "not in this version"),
+            (["--status-file=x", ""], "not in this version"),
             (["--min-servers=3", ""], "max-workers"),
             (["--ssl=1", ""], "TLS"),
             (["--port=abc", ""], "abc"),
