@@ -624,7 +624,8 @@ pub static TABLE: &[Opt] = &[
         help: "Become this user when everything is bound and open",
         more: "A name or a number, with its groups; root alone may. Before the application is loaded, \
                but under plackup, which loads it first, unless `-L Delayed`. Log files and the pid \
-               file are given to the user, and so are UNIX sockets without an owner. A command \
+               file are given to the user (no links and no devices), and so are UNIX sockets \
+               without an owner. A command \
                of `error-log` stays root's.",
         part: PROCESS,
         set: |options, value| options.user = value.text(),

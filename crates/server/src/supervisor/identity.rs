@@ -5,12 +5,14 @@
 //! plackup alone it was loaded before.
 //!
 //! What root has made until then is given away: log files, so that they can be opened anew, and the pid
-//! file. UNIX sockets are given away when they are bound ([`listen`](super::listen)).
+//! file; no links, and no devices. UNIX sockets are given away when they are bound ([`listen`](super::listen)).
 
 use std::ffi::CString;
 use std::io;
-use std::os::unix::fs::chown;
 use std::path::Path;
+
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid, chownat, fstat, open};
+use tracing::info;
 
 use crate::config::Config;
 use crate::os::user;
@@ -66,13 +68,31 @@ impl Identity {
         }
     }
 
-    /// Gives a file away that was made for this identity.
+    /// Gives a file away that was made for this identity. Not what a link leads to, nor a file that has
+    /// other names: whoever may write to the folder could have put somebody else's file there. Nor
+    /// a device: `/dev/null` is everybody's.
     ///
     /// # Errors
     ///
     /// The file system does not allow it.
     pub(super) fn own(&self, path: &Path) -> io::Result<()> {
-        chown(path, self.user, self.group)
+        // /dev is root's: /dev/stdout leads to what root has been given.
+        let links = match path.parent() == Some(Path::new("/dev")) {
+            true => OFlags::empty(),
+            false => OFlags::NOFOLLOW,
+        };
+        let file = open(path, OFlags::PATH | OFlags::CLOEXEC | links, Mode::empty())?;
+        let stat = fstat(&file)?;
+        let may = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => stat.st_nlink == 1,
+            kind => kind == FileType::Fifo,
+        };
+        if !may {
+            info!("{} stays whose it is: no file with this one name", path.display());
+            return Ok(());
+        }
+        let (user, group) = (self.user.map(Uid::from_raw), self.group.map(Gid::from_raw));
+        Ok(chownat(&file, "", user, group, AtFlags::EMPTY_PATH)?)
     }
 
     /// Becomes it, for good.
@@ -112,6 +132,34 @@ mod tests {
         assert!(find("no-such-user", "", (0, 0)).unwrap_err().contains("no user no-such-user"));
         assert!(find("", "no-such-group", (0, 0)).unwrap_err().contains("no group"));
         assert!(find("4000000", "", (0, 0)).unwrap_err().contains("say a group"));
+    }
+
+    #[test]
+    fn only_a_file_of_ones_own_is_given_away() {
+        use std::os::unix::fs::{MetadataExt, symlink};
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let top = std::env::temp_dir().join(format!("monoceros-own-{}", std::process::id()));
+        _ = std::fs::remove_dir_all(&top);
+        std::fs::create_dir(&top).unwrap();
+        let at = |name: &str| top.join(name);
+        for name in ["log", "secret", "shared"] {
+            std::fs::write(at(name), "").unwrap();
+        }
+        symlink(at("secret"), at("link")).unwrap();
+        std::fs::hard_link(at("shared"), at("other name")).unwrap();
+        let other = identity(Some(4_711), Some(4_712), None);
+        for name in ["log", "link", "shared"] {
+            other.own(&at(name)).unwrap();
+        }
+        other.own(Path::new("/dev/null")).unwrap();
+        let owner = |path: &Path| std::fs::metadata(path).map(|at| (at.uid(), at.gid())).unwrap();
+        assert_eq!(owner(&at("log")), (4_711, 4_712));
+        for path in [at("secret"), at("shared"), "/dev/null".into()] {
+            assert_eq!(owner(&path), (0, 0), "{}", path.display());
+        }
+        std::fs::remove_dir_all(top).unwrap();
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
@@ -206,7 +206,7 @@ fn restrict(
     let group = group.map(|name| os::user::group(name).ok_or_else(|| unknown("group", name)));
     let (owner, group) = (owner.transpose()?, group.transpose()?);
     if owner.is_some() || group.is_some() {
-        chown(path, owner, group)?;
+        lchown(path, owner, group)?;
     }
     match mode {
         Some(mode) => fs::set_permissions(path, fs::Permissions::from_mode(mode)),
