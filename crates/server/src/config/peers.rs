@@ -28,7 +28,14 @@ impl Peers {
             let address: IpAddr = address.parse().ok()?;
             let most = if address.is_ipv4() { 32 } else { 128 };
             let bits = bits.map_or(Some(most), |bits| bits.parse().ok())?;
-            peers.networks.push((address, Some(bits).filter(|bits| *bits <= most)?));
+            let bits: u8 = Some(bits).filter(|bits| *bits <= most)?;
+            // What is mapped into IPv6 is looked for as IPv4.
+            let mapped = match (address, bits.checked_sub(96)) {
+                (IpAddr::V6(address), Some(bits)) => address.to_ipv4_mapped().map(|it| (it, bits)),
+                _ => None,
+            };
+            let network = mapped.map_or((address, bits), |(address, bits)| (address.into(), bits));
+            peers.networks.push(network);
         }
         Some(peers)
     }
@@ -87,6 +94,8 @@ mod tests {
             ("192.0.2.128/25", "192.0.2.129", "192.0.2.127"),
             ("0.0.0.0/0", "255.0.0.1", "::1"),
             ("10.0.0.0/8", "::ffff:10.0.0.1", "::10.0.0.1"),
+            ("::ffff:10.0.0.1", "10.0.0.1", "10.0.0.2"),
+            ("::ffff:10.0.0.0/104", "10.255.0.1", "11.0.0.0"),
             ("2001:db8::/32", "2001:db8:ffff::1", "2001:db9::"),
             ("::/0", "2001::1", "127.0.0.1"),
             ("unix, ::1", "::1", "::2"),
