@@ -48,7 +48,8 @@ both_doors! {
         for pid in workers.iter().map(number).filter(|pid| !line.contains(&format!("pid={pid} "))) {
             server.expect_log(&format!("END of {pid}"));
         }
-        assert_eq!(server.log.matching(|line| line.contains("killed: ")).len(), 2);
+        let killed = |line: &str| line.contains("killed: ");
+        assert_eq!(server.log.count(2, Duration::from_secs(5), killed), 2);
     }
 
     /// A stopped worker does not stop the stop.

@@ -46,6 +46,28 @@ impl Log {
         }
     }
 
+    /// Waits until there are at least so many lines for which `wanted` holds, and no longer than
+    /// `patience`; gives back how many there are.
+    pub(crate) fn count(
+        &self,
+        least: usize,
+        patience: Duration,
+        wanted: impl Fn(&str) -> bool,
+    ) -> usize {
+        let deadline = Instant::now() + patience;
+        let mut lines = self.0.0.lock().unwrap();
+        loop {
+            let count = lines.iter().filter(|line| wanted(line)).count();
+            let left = deadline.checked_duration_since(Instant::now());
+            match left {
+                Some(left) if count < least => {
+                    lines = self.0.1.wait_timeout(lines, left).unwrap().0;
+                }
+                _ => return count,
+            }
+        }
+    }
+
     /// All lines so far for which `wanted` holds.
     pub(crate) fn matching(&self, wanted: impl Fn(&str) -> bool) -> Vec<String> {
         self.0.0.lock().unwrap().iter().filter(|line| wanted(line)).cloned().collect()
