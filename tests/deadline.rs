@@ -89,6 +89,30 @@ both_doors! {
         server.stop();
     }
 
+    /// Who catches the death in mid-answer sends nothing more, and is told so.
+    fn who_goes_on_writes_to_nobody(door) {
+        let server = Server::start(door, "deadline.psgi", &OPTIONS);
+        let mut client = server.connect();
+        client.send("GET /goes-on HTTP/1.1\r\nHost: a\r\n\r\n");
+        let answer = client.any_answer(false);
+        let seen = (answer.status(), answer.text(), answer.whole, answer.end);
+        assert_eq!(seen, (200, "begun".to_owned(), false, End::Reset));
+        server.expect_log("write says: no");
+        ask(&mut server.connect(), "/next");
+        server.stop();
+    }
+
+    /// A body that is asked for its pieces is the application, too.
+    fn a_body_that_takes_too_long_is_interrupted(door) {
+        let server = Server::start(door, "deadline.psgi", &OPTIONS);
+        assert_eq!(server.connect().ask("/getline").status(), 504);
+        server.expect_log("GET /getline has taken too long at");
+        server.expect_log("closed");
+        server.expect_log("END of ");
+        ask(&mut server.connect(), "/next");
+        server.stop();
+    }
+
     /// The application may take more time, as much as it likes, or less; what it may not do is told.
     fn the_application_moves_its_deadline(door) {
         let server = Server::start(door, "deadline.psgi", &OPTIONS);
@@ -103,7 +127,7 @@ both_doors! {
         assert_eq!(server.connect().ask("/shorter").status(), 504);
         assert!(asked.elapsed() < Duration::from_secs(10));
         let text = server.connect().ask("/wrong").text();
-        for wrong in ["not -1", "takes seconds, or nothing", "not NaN"] {
+        for wrong in ["not -1", "takes seconds, or nothing", "not NaN", "not soon"] {
             assert!(text.contains(wrong), "{text}");
         }
         let mut client = server.connect();

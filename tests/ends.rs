@@ -146,6 +146,16 @@ both_doors! {
         server.stop();
     }
 
+    /// A handler that holds env, which holds the list of handlers, keeps neither beyond its request.
+    fn a_handler_that_holds_env_leaks_nothing(door) {
+        let server = Server::start(door, "ends.psgi", &["--max-workers=1"]);
+        let mut client = server.connect();
+        let worker = ask(&mut client, "/cycle");
+        server.expect_log("guard gone");
+        assert_eq!(ask(&mut client, "/next"), worker, "it was not the worker's end that freed it");
+        server.stop();
+    }
+
     /// A handler that takes too long is told of, and costs its worker, and nothing else.
     fn cleanup_has_a_time_limit(door) {
         let server = Server::start(door, "ends.psgi", &["--max-workers=1", "--cleanup-timeout=0.5"]);

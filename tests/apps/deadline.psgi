@@ -7,14 +7,22 @@ my $text = [ 'Content-Type' => 'text/plain' ];
 END { print STDERR "END of $$\n" }
 
 sub gate { open my $gate, '+<', "$ENV{TEST_DIR}/gate" or die $!; sysread $gate, my $byte, 1 }
-sub naps { sleep 60; return }
+sub main::naps { sleep 60; return }
 
 my %do = (
-    '/sleep'    => sub { naps() },
-    '/caught'   => sub { eval { naps(); 1 } or print STDERR "caught: $@" },
+    '/sleep'    => sub { main::naps() },
+    '/caught'   => sub { eval { main::naps(); 1 } or print STDERR "caught: $@" },
     '/stubborn' => sub { local $SIG{__DIE__}; while (1) { eval { sleep 60 } } },
-    '/stream'   => sub { sub { my $writer = shift->([ 200, $text ]); $writer->write('begun'); naps() } },
-    '/shorter'  => sub { $_[0]{'monoceros.deadline'}->(0.1); naps() },
+    '/stream'   => sub { sub { my $writer = shift->([ 200, $text ]); $writer->write('begun'); main::naps() } },
+    '/goes-on'  => sub {
+        sub {
+            my $writer = shift->([ 200, $text ]);
+            $writer->write('begun');
+            eval { main::naps(); 1 } or print STDERR 'write says: ', $writer->write("late: $@") ? 'yes' : 'no', "\n";
+        };
+    },
+    '/getline'  => sub { [ 200, $text, bless [], 'Naps' ] },
+    '/shorter'  => sub { $_[0]{'monoceros.deadline'}->(0.1); main::naps() },
     '/longer'   => sub {
         my $deadline = $_[0]{'monoceros.deadline'};
         my ($before, $said, $after) = ($deadline->(), $deadline->(30), $deadline->());
@@ -29,7 +37,7 @@ my %do = (
     },
     '/wrong' => sub {
         my $deadline = $_[0]{'monoceros.deadline'};
-        [ 200, $text, [ map { eval { $deadline->(@$_) }; $@ } [-1], [ 1, 2 ], ['NaN'] ] ];
+        [ 200, $text, [ map { eval { $deadline->(@$_) }; $@ } [-1], [ 1, 2 ], ['NaN'], ['soon'] ] ];
     },
     '/kept' => sub {
         my $deadline = $_[0]{'monoceros.deadline'};
@@ -38,6 +46,12 @@ my %do = (
     },
     '/exists' => sub { [ 200, $text, [ exists $_[0]{'monoceros.deadline'} ? 'yes' : 'no' ] ] },
 );
+
+package Naps;
+sub getline { main::naps() }
+sub close   { print STDERR "closed\n" }
+
+package main;
 
 sub {
     my $env = shift;

@@ -38,6 +38,7 @@ my %do = (
             sub { die "cleanup 2\n" }, sub { said("cleanup 3 of $_[0]{PATH_INFO}") });
         undef;
     },
+    '/cycle'   => sub { my $env = shift; $env->{guard} = bless [], 'Guard'; later($env, sub { $env->{PATH_INFO} }); undef },
     '/dies'    => sub { later($_[0], sub { said('cleanup after a death') }); die "as asked\n" },
     '/slow'    => sub { later($_[0], sub { my $at = time; said('cleaning'); gate(); said('cleaned ' . (time - $at)) }); undef },
     '/large'   => sub { later($_[0], sub { said('cleaning'); gate(); said('cleaned') }); [ 200, $text, [ 'x' x 20_000_000 ] ] },
@@ -52,6 +53,9 @@ sub {
     my $answer = $do{ $env->{PATH_INFO} } && $do{ $env->{PATH_INFO} }->($env);
     return $answer // [ 200, $text, ["$env->{PATH_INFO} $$"] ];
 };
+
+package Guard;
+sub DESTROY { print STDERR "guard gone\n" }
 
 package Body;
 sub now     { my ($self, $when) = @_; $self->{do}{$when}->($self->{env}) if $self->{do}{$when} }

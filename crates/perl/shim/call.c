@@ -110,7 +110,8 @@ enum outcome barrier(struct perl_host *h, shim_fn fn, void *arg)
     JMPENV_POP;
     if (UNLIKELY(late != NULL)) {
         h->ends = true;
-        barrier(h, say_late, late);
+        if (barrier(h, say_late, late) == OUT_EXIT)
+            out = OUT_EXIT;
     }
     return out;
 }
@@ -126,6 +127,7 @@ void detach(struct perl_host *h)
 {
     h->serial++;
     h->conn = NULL;
+    h->running = false;
     h->client_fd = -1;
 }
 
@@ -133,6 +135,7 @@ static void begin(struct perl_host *h, const struct request *request, void *conn
 {
     h->serial++;
     h->conn = conn;
+    h->running = true;
     h->client_fd = request->client_fd;
     h->family = request->family;
     h->write_timeout_ms = request->write_timeout_ms;

@@ -265,7 +265,7 @@ XS(xs_deadline)
     if (items > 1)
         croak("monoceros.deadline takes seconds, or nothing");
     if (items == 1) {
-        seconds = SvNV(ST(0));
+        seconds = looks_like_number(ST(0)) ? SvNV(ST(0)) : -1;
         if (!(seconds >= 0))
             croak("monoceros.deadline takes seconds, 0 for no limit: not %" SVf, SVfARG(ST(0)));
     }
@@ -295,7 +295,7 @@ static void interrupt(pTHX)
 {
     struct perl_host *h = the_host;
     dSP;
-    if (!h->conn || forked_by_app)
+    if (!h->running || forked_by_app)
         return;
     PUSHMARK(SP);
     mXPUSHs(h->env ? newRV_inc((SV *)h->env) : newSV(0));

@@ -58,6 +58,14 @@ static void cleanup_body(pTHX_ void *arg)
     }
 }
 
+/* A handler that holds env is held by it: the list, if it is still ours, lets go. */
+static void forget_body(pTHX_ void *arg)
+{
+    struct perl_host *h = arg;
+    if (h->handlers && !SvMAGICAL(h->handlers) && AvFILLp(h->handlers) >= 0)
+        av_clear(h->handlers);
+}
+
 static void harakiri_body(pTHX_ void *arg)
 {
     struct cleaning *c = arg;
@@ -84,6 +92,11 @@ enum outcome perl_cleanup(struct perl_host *h, int *harakiri)
             else if (out != OUT_OK)
                 return out;
         } while (c.more);
+        out = enter(h, forget_body, h);
+        if (out == OUT_DIED)
+            perl_complain(h, perl_error(h));
+        else if (out != OUT_OK)
+            return out;
     }
     if (SvMAGICAL(h->env) || hv_exists_ent(h->env, h->key_commit, 0)) {
         out = enter(h, harakiri_body, &c);

@@ -51,6 +51,7 @@ struct perl_host {
      * this number may reach `conn`, which is NULL unless the application is running. */
     UV serial;
     void *conn;
+    bool running;                                /* the application: call, stream, body; until detach */
     int client_fd, family, write_timeout_ms;
     SV *behind;                    /* what psgix.io gives first; usually NULL */
     IO *client_io;                 /* the handle that was made of the socket; usually NULL */

@@ -186,6 +186,9 @@ impl<'a> Outlet<'a> {
     /// Sends these bytes, one part after another, and keeps what the socket does not take.
     pub(crate) fn put(&mut self, parts: &[&[u8]], pace: Pace) {
         self.begin();
+        if self.begun && self.to.deadline.is_some_and(Deadline::has_passed) {
+            (self.broken, self.gone) = (true, true);
+        }
         if parts.iter().all(|part| part.is_empty()) || self.gone {
             return;
         }
