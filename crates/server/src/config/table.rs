@@ -593,6 +593,8 @@ pub static TABLE: &[Opt] = &[
         also: &["pid-file"],
         unit: Unit::Path,
         help: "Write the supervisor's process id to this file, and lock it",
+        more: "It is removed at the end; with user, where the folder may be another's by then, it is left \
+               there empty.",
         part: FILES,
         set: |options, value| options.pid = value.path(),
         ..PLAIN

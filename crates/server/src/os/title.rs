@@ -32,6 +32,9 @@ pub fn set(title: &str) {
     else {
         return;
     };
+    if !are_ours(arguments.end.max(environment.end)) {
+        return;
+    }
     let mut area = arguments.clone();
     // One byte more, for the NUL at its end.
     if area.len() <= title.len() && environment.start == area.end {
@@ -55,6 +58,13 @@ fn areas(stat: &str) -> Option<(Range<usize>, Range<usize>)> {
     Some((arguments, range().unwrap_or(0..0)))
 }
 
+/// Whether the areas that end there are this program's: the kernel puts the name of the program right
+/// behind them. Under an emulator, valgrind for one, they are the emulator's.
+fn are_ours(end: usize) -> bool {
+    let name = rustix::param::linux_execfn().as_ptr().addr();
+    name.checked_sub(end).is_some_and(|gap| gap < 4096)
+}
+
 fn forget_environment() {
     let empty = Box::leak(Box::new(ptr::null_mut()));
     // SAFETY: `environ` is libc's list of pointers to strings, ended by a null pointer; this one is
@@ -66,9 +76,9 @@ fn forget_environment() {
 /// Writes the title at the beginning of `area`, and zeros behind it, at least one.
 fn overwrite(area: Range<usize>, title: &str) {
     let start: *mut u8 = ptr::with_exposed_provenance_mut(area.start);
-    // SAFETY: the kernel made this area when it started this program, writable and on the stack
-    // above all frames, for the texts of arguments and environment; nothing unmaps it. No Rust
-    // reference to it exists (std copies what it reads), and no other thread does.
+    // SAFETY: the kernel made this area when it started this program (`are_ours`), writable and on
+    // the stack above all frames, for the texts of arguments and environment; nothing unmaps it. No
+    // Rust reference to it exists (std copies what it reads), and no other thread does.
     let area = unsafe { slice::from_raw_parts_mut(start, area.len()) };
     let room = area.len() - 1;
     let written = title.len().min(room);
