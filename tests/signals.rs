@@ -15,23 +15,29 @@ fn busy(door: Door, options: &[&str]) -> (Server, Client, Client) {
     (server, held, idle)
 }
 
+/// The held request is answered in full and its connection ended; then everybody is gone.
+#[track_caller]
+fn ends_in_good_order(mut server: Server, mut held: Client) {
+    let tree = server.tree();
+    server.open_gate(1);
+    let answer = held.answer();
+    assert_eq!((answer.status(), answer.field("Connection")), (200, Some("close")));
+    held.expect_end();
+    assert_eq!(server.wait(DEADLINE).code(), Some(0));
+    assert_eq!(tree.survivors(Duration::from_secs(2)), []);
+}
+
 both_doors! {
     /// What is running is finished, what is idle is closed, and then it is over.
     fn term_and_quit_are_graceful(door) {
         for signal in [Signal::TERM, Signal::QUIT] {
-            let (mut server, mut held, mut idle) = busy(door, &["--max-workers=2"]);
-            let tree = server.tree();
+            let (server, held, mut idle) = busy(door, &["--max-workers=2"]);
             server.signal(signal);
             idle.expect_end();
             // By now the listeners are closed; the request is still running.
             let refused = std::net::TcpStream::connect(&server.addresses()[0]);
             assert!(refused.is_err(), "a connection after {signal:?}");
-            server.open_gate(1);
-            let answer = held.answer();
-            assert_eq!((answer.status(), answer.field("Connection")), (200, Some("close")));
-            held.expect_end();
-            assert_eq!(server.wait(DEADLINE).code(), Some(0));
-            assert_eq!(tree.survivors(Duration::from_secs(2)), []);
+            ends_in_good_order(server, held);
         }
     }
 
@@ -170,17 +176,11 @@ both_doors! {
     /// systemd signals a whole group, and start_server passes its own on: one stop, and nobody loses his
     /// answer.
     fn a_term_for_everybody_is_one_stop(door) {
-        let (mut server, mut held, mut idle) = busy(door, &["--max-workers=2"]);
-        let tree = server.tree();
+        let (server, held, mut idle) = busy(door, &["--max-workers=2"]);
         rustix::process::kill_process_group(server.pid(), Signal::TERM).unwrap();
         server.signal(Signal::TERM);
         idle.expect_end();
-        server.open_gate(1);
-        let answer = held.answer();
-        assert_eq!((answer.status(), answer.field("Connection")), (200, Some("close")));
-        held.expect_end();
-        assert_eq!(server.wait(DEADLINE).code(), Some(0));
-        assert_eq!(tree.survivors(Duration::from_secs(2)), []);
+        ends_in_good_order(server, held);
     }
 
     /// Starlet's slow stop: worker by worker, and whoever asks meanwhile is served.

@@ -34,6 +34,20 @@ fn hello(client: &mut Client) {
     next(client);
 }
 
+/// The only worker is held; behind it a kept connection and a new one ask for `path`. In this order.
+fn behind_a_holder(server: &Server, path: &str) -> (Client, Client, Client) {
+    let mut kept = server.connect();
+    kept.ask("/first");
+    let mut holder = server.connect();
+    holder.get("/hold");
+    server.expect_log("holding /hold");
+    let mut fresh = server.connect();
+    for client in [&mut kept, &mut fresh] {
+        client.get(path);
+    }
+    (holder, kept, fresh)
+}
+
 /// The whole of a request that waits for 100 Continue, sent along.
 fn expects(more: &str) -> String {
     format!("{P}Expect: 100-continue\r\n{more}")
@@ -236,15 +250,7 @@ rows! {
     /// Who is gone before a worker is free is not served.
     85 Plain fn row_085_reset_while_waiting(row) {
         let server = Server::start(row.door, "conformance.psgi", &["--max-workers=1"]);
-        let mut kept = server.connect();
-        kept.ask("/first");
-        let mut holder = server.connect();
-        holder.get("/hold");
-        server.expect_log("holding /hold");
-        let mut fresh = server.connect();
-        for client in [&mut kept, &mut fresh] {
-            client.get("/gone");
-        }
+        let (mut holder, kept, fresh) = behind_a_holder(&server, "/gone");
         // The manager has seen both by the time it says that a head is malformed.
         let mut other = server.connect();
         other.send("G@T / HTTP/1.1\r\n\r\n");
@@ -266,15 +272,7 @@ rows! {
     /// What has waited too long is told to come again, and the connection stays.
     86 Plain fn row_086_older_than_the_queue_timeout(row) {
         let server = Server::start(row.door, "conformance.psgi", &["--max-workers=1", "--queue-timeout=0.3"]);
-        let mut kept = server.connect();
-        kept.ask("/first");
-        let mut holder = server.connect();
-        holder.get("/hold");
-        server.expect_log("holding /hold");
-        let mut fresh = server.connect();
-        for client in [&mut kept, &mut fresh] {
-            client.get("/old");
-        }
+        let (mut holder, mut kept, mut fresh) = behind_a_holder(&server, "/old");
         server.outlives(Duration::from_millis(600));
         server.open_gate(1);
         assert_eq!(holder.answer().text(), "held");

@@ -32,7 +32,7 @@ pub enum Order {
     Died(WorkerId),
     /// This worker has been given up: the request that it runs has taken too long. Answer it, if the
     /// answer has not begun.
-    Late(WorkerId),
+    Overdue(WorkerId),
     /// Close the listeners, end what is idle, finish the rest, then say [`Report::Drained`].
     Stop,
     /// Break off everything, then say [`Report::Drained`].
@@ -60,7 +60,7 @@ const READY: u32 = 5;
 const BURIED: u32 = 6;
 const DRAINED: u32 = 7;
 const COUNT: u32 = 8;
-const LATE: u32 = 9;
+const OVERDUE: u32 = 9;
 
 impl Order {
     /// Sends it without waiting.
@@ -75,7 +75,7 @@ impl Order {
                 send(to, BORN, *worker, pid.unsigned_abs(), &[socket.as_fd()])
             }
             Self::Died(worker) => send(to, DIED, *worker, 0, &[]),
-            Self::Late(worker) => send(to, LATE, *worker, 0, &[]),
+            Self::Overdue(worker) => send(to, OVERDUE, *worker, 0, &[]),
             Self::Stop => send(to, STOP, 0, 0, &[]),
             Self::Fast => send(to, FAST, 0, 0, &[]),
             Self::Count => send(to, COUNT, 0, 0, &[]),
@@ -93,7 +93,7 @@ impl Order {
         match (kind, i32::try_from(pid), descriptors.into_iter().next()) {
             (BORN, Ok(pid), Some(socket)) => Ok(Self::Born { worker, pid, socket }),
             (DIED, ..) => Ok(Self::Died(worker)),
-            (LATE, ..) => Ok(Self::Late(worker)),
+            (OVERDUE, ..) => Ok(Self::Overdue(worker)),
             (STOP, ..) => Ok(Self::Stop),
             (FAST, ..) => Ok(Self::Fast),
             (COUNT, ..) => Ok(Self::Count),

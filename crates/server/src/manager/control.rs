@@ -25,7 +25,7 @@ impl Manager<'_> {
                     self.workers.insert(worker, socket);
                 }
                 Ok(Order::Died(worker)) => self.recover(worker),
-                Ok(Order::Late(worker)) => self.answer_for(worker),
+                Ok(Order::Overdue(worker)) => self.answer_for(worker),
                 Ok(Order::Stop) => self.stop(),
                 Ok(Order::Fast) => self.stop_fast(),
                 Ok(Order::Count) => self.count(),

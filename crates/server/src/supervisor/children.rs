@@ -137,7 +137,7 @@ pub struct Children {
     /// No births until then: a worker has lived in vain.
     vain_until: Option<Instant>,
     /// Those who were interrupted, and when they are killed.
-    late: Vec<(i32, Instant)>,
+    interrupted: Vec<(i32, Instant)>,
     leftovers: Vec<(i32, Option<Instant>)>,
     recycle: VecDeque<i32>,
     turn: Option<Turn>,
@@ -165,7 +165,7 @@ impl Children {
             manager_pause: Pause::default(),
             birth_pause: Pause::default(),
             vain_until: None,
-            late: Vec::new(),
+            interrupted: Vec::new(),
             leftovers: Vec::new(),
             recycle: VecDeque::new(),
             turn: None,
@@ -238,7 +238,7 @@ impl Children {
         was_ready: impl FnOnce(WorkerId) -> bool,
         now: Instant,
     ) -> Who {
-        self.late.retain(|(late, _)| *late != pid);
+        self.interrupted.retain(|(other, _)| *other != pid);
         if let Manager::Living { pid: manager, proven, .. } = self.manager
             && manager == pid
         {

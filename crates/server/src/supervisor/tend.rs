@@ -104,17 +104,17 @@ impl Supervisor<'_> {
     fn look_at_workers(&mut self, now: Instant) {
         let Some(set) = &self.set else { return };
         let (board, workers) = (&set.shared.scoreboard, self.children.workers());
-        for late in self.watch.look(board, workers, clock::now()) {
-            let watch::Overdue { worker, pid, connection, took, .. } = late;
+        for overdue in self.watch.look(board, workers, clock::now()) {
+            let watch::Overdue { worker, pid, connection, took, .. } = overdue;
             let seconds = Duration::from_millis(took).as_secs_f64();
-            if late.was == State::Cleaning {
+            if overdue.was == State::Cleaning {
                 warn!(worker, pid, %connection, seconds, "cleanup handlers have exceeded cleanup-timeout");
                 self.children.overdue(pid);
             } else {
-                let line = late.line;
+                let line = overdue.line;
                 warn!(worker, pid, %connection, seconds, "request-timeout: {line}");
-                self.children.late(pid, now);
-                self.tell(Order::Late(worker));
+                self.children.interrupt(pid, now);
+                self.tell(Order::Overdue(worker));
             }
         }
     }

@@ -41,8 +41,8 @@ impl Children {
             Some(Turn::Leaving { until, .. }) => Some(until),
             Some(Turn::Replacing(_)) => None,
         };
-        let late = self.late.iter().map(|(_, until)| *until).min();
-        [kills, late, stop, begin, birth, turn, self.slower_at()].into_iter().flatten().min()
+        let interrupted = self.interrupted.iter().map(|(_, until)| *until).min();
+        [kills, interrupted, stop, begin, birth, turn, self.slower_at()].into_iter().flatten().min()
     }
 
     /// Whether deaths are in order.
@@ -68,7 +68,7 @@ impl Children {
             }
         }
         let out = &mut self.out;
-        self.late.retain(|(pid, until)| {
+        self.interrupted.retain(|(pid, until)| {
             let over = *until <= now;
             if over {
                 out.push_back(Decision::Kill(*pid));
@@ -209,9 +209,9 @@ impl Children {
 
     /// This worker's request takes too long: its application is interrupted, and its replacement need not
     /// wait for that.
-    pub fn late(&mut self, pid: i32, now: Instant) {
+    pub fn interrupt(&mut self, pid: i32, now: Instant) {
         self.mark_leaving(pid);
-        self.late.push((pid, now + INTERRUPTED));
+        self.interrupted.push((pid, now + INTERRUPTED));
         self.out.push_back(Decision::Interrupt(pid));
     }
 
@@ -296,7 +296,7 @@ mod tests {
     fn whose_request_takes_too_long_is_interrupted_and_killed_if_that_is_no_use() {
         for dies_in_time in [true, false] {
             let (mut children, now) = (one(), Instant::now());
-            children.late(100, now);
+            children.interrupt(100, now);
             assert_eq!(children.decide(now), Some(Decision::Interrupt(100)));
             assert_eq!(children.decide(now), Some(Decision::Spawn(1)));
             children.born(1, 101);
