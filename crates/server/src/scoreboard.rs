@@ -194,13 +194,8 @@ impl Scoreboard {
         let words = self.row(worker).map(|row| &row.line[..]).unwrap_or_default();
         let bytes: Vec<u8> =
             words.iter().flat_map(|word| word.load(Relaxed).to_ne_bytes()).collect();
-        bytes
-            .trim_ascii_end()
-            .split(|byte| *byte == 0)
-            .next()
-            .unwrap_or_default()
-            .escape_ascii()
-            .to_string()
+        let line = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+        line.escape_ascii().to_string()
     }
 
     /// The worker has answered one more request.

@@ -146,6 +146,7 @@ mod tests {
             "{text}"
         );
     }
+
     #[test]
     fn the_same_is_told_again_but_seldom() {
         let tally = Tally::new().unwrap();
