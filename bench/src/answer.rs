@@ -18,28 +18,35 @@ pub(crate) enum Progress {
     Nonsense,
 }
 
-/// Looks at what has come. An answer must say its length.
+/// Looks at what has come. An answer must say its length. Copies nothing: on a small machine what the
+/// client spends is missing to the server.
 pub(crate) fn progress(bytes: &[u8]) -> Progress {
     let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
         return Progress::Partial;
     };
-    let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
-    let field = |name: &str| {
-        let mut lines = head.lines().filter_map(|line| line.split_once(':'));
-        lines.find(|(found, _)| *found == name).map(|(_, value)| value.trim().to_owned())
-    };
-    let status = head.split(' ').nth(1).and_then(|word| word.get(..3)?.parse().ok());
-    let body = field("content-length").and_then(|value| value.parse::<usize>().ok());
-    let (Some(status), Some(body)) = (status, body) else {
+    let mut lines = bytes[..end].split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let first = lines.next().unwrap_or_default();
+    let status = first.get(9..12).and_then(number);
+    // A server that speaks 1.0 must say keep-alive to mean it.
+    let (mut body, mut close) = (None, !first.starts_with(b"HTTP/1.1"));
+    for line in lines {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        if name.eq_ignore_ascii_case(b"content-length") {
+            body = number(value);
+        } else if name.eq_ignore_ascii_case(b"connection") {
+            close = value.eq_ignore_ascii_case(b"close");
+        }
+    }
+    let (Some(status), Some(body)) = (status.and_then(|it| u16::try_from(it).ok()), body) else {
         return Progress::Nonsense;
     };
     let length = end + 4 + body;
-    let close = match field("connection").as_deref() {
-        Some(value) => value.contains("close"),
-        // A server that speaks 1.0 must say keep-alive to mean it.
-        None => head.starts_with("http/1.0"),
-    };
     if bytes.len() < length { Progress::Partial } else { Progress::Whole { status, length, close } }
+}
+
+fn number(digits: &[u8]) -> Option<usize> {
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// The same for answers of any framing.
@@ -114,6 +121,18 @@ mod tests {
         for end in 0..bytes.len() {
             assert_eq!(progress(&bytes[..end]), Progress::Partial);
         }
+    }
+
+    #[test]
+    fn who_closes_says_so() {
+        let close = |head: &str| match progress(format!("{head}\r\n\r\n").as_bytes()) {
+            Progress::Whole { close, .. } => close,
+            other => panic!("{other:?}"),
+        };
+        assert!(close("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: Close"));
+        assert!(!close("HTTP/1.1 200 OK\r\ncontent-length:0"));
+        assert!(close("HTTP/1.0 200 OK\r\nContent-Length: 0"));
+        assert!(!close("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0"));
     }
 
     #[test]

@@ -64,6 +64,8 @@ struct Client {
     fresh: bool,
     /// Requests it still makes, without the one under way.
     left: u32,
+    /// Answers that this connection has brought.
+    answers: u32,
     since: Instant,
     bytes: Vec<u8>,
 }
@@ -85,6 +87,7 @@ struct Engine {
     begun: Instant,
     end: Option<Instant>,
     patience: Duration,
+    per_connection: u32,
 }
 
 impl Engine {
@@ -98,6 +101,7 @@ impl Engine {
             state: State::Done,
             fresh,
             left,
+            answers: 0,
             since: begun,
             bytes: Vec::new(),
         };
@@ -117,6 +121,7 @@ impl Engine {
             begun,
             end,
             patience: plan.patience,
+            per_connection: if plan.per_connection == 0 { u32::MAX } else { plan.per_connection },
         })
     }
 
@@ -160,6 +165,7 @@ impl Engine {
         let data = epoll::EventData::new_u64(u64::try_from(index)?);
         epoll::add(&self.epoll, &socket, data, epoll::EventFlags::OUT)?;
         client.state = State::Connecting(socket);
+        client.answers = 0;
         Ok(())
     }
 
@@ -207,7 +213,8 @@ impl Engine {
             Progress::Partial => Ok(()),
             Progress::Whole { status: 200, length, close } if length == client.bytes.len() => {
                 self.tallies[usize::from(client.fresh)].waits.push(client.since.elapsed());
-                if close || client.fresh {
+                client.answers += 1;
+                if close || client.fresh || client.answers >= self.per_connection {
                     client.state = State::Done;
                 }
                 self.next(index)

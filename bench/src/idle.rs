@@ -17,24 +17,39 @@ pub struct Idle {
 }
 
 impl Idle {
+    /// None yet.
+    pub fn none() -> Self {
+        Self { streams: Vec::new() }
+    }
+
     /// Opens `count` connections and makes one request on each.
     ///
     /// # Errors
     ///
     /// If one cannot be made or is not answered with 200 within 5 s.
     pub fn open(address: SocketAddr, count: usize) -> anyhow::Result<Self> {
-        let mut idle = Self { streams: Vec::with_capacity(count) };
-        while idle.streams.len() < count {
-            let from = idle.streams.len();
+        let mut idle = Self::none();
+        idle.grow(address, count)?;
+        Ok(idle)
+    }
+
+    /// Opens more, until there are `count`.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn grow(&mut self, address: SocketAddr, count: usize) -> anyhow::Result<()> {
+        while self.streams.len() < count {
+            let from = self.streams.len();
             for _ in from..count.min(from + AT_A_TIME) {
                 let stream = TcpStream::connect(address).context("one more connection")?;
                 stream.set_nodelay(true)?;
                 stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-                idle.streams.push(stream);
+                self.streams.push(stream);
             }
-            idle.ask(from)?;
+            self.ask(from)?;
         }
-        Ok(idle)
+        Ok(())
     }
 
     /// How many there are.

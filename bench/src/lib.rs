@@ -4,10 +4,11 @@
 //! server that it measures. What a benchmark does is a [`Plan`]; what came of it is a [`Report`]. The
 //! stories under `tests/` use the same two, so a figure and a test never mean different things.
 //!
-//! Not here: which server is measured, and beside what: that is `bench/run.sh`.
+//! Which servers are measured, and beside whom, is [`compare`].
 #![forbid(unsafe_code)]
 
 mod answer;
+pub mod compare;
 mod counters;
 mod crowd;
 mod deeds;

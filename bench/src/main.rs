@@ -1,4 +1,4 @@
-//! The benchmark program: `monoceros-bench keepalive [options] ADDRESS`, and the stories of slow and
+//! The benchmark program: `monoceros-bench compare`, `keepalive [options] ADDRESS`, and the stories of slow and
 //! hostile clients: `slow`, `storm`, `unread`, `announce`, `soak`, `large`.
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "figures are what it is for")]
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 use monoceros_bench::{
-    Amount, Hold, Idle, LargePlan, Plan, SlowPlan, Slowness, SoakPlan, beside, footprint,
+    Amount, Hold, Idle, LargePlan, Plan, SlowPlan, Slowness, SoakPlan, beside, compare, footprint,
     kernel_buffers, large, pause, raise_descriptors, run, soak, storm,
 };
 
@@ -29,6 +29,10 @@ fn main() -> anyhow::Result<()> {
     let matches = command().get_matches();
     raise_descriptors();
     match matches.subcommand() {
+        Some(("compare", options)) => {
+            print!("{}", compare::compare(options)?);
+            Ok(())
+        }
         Some(("keepalive", options)) => keepalive(options),
         Some(("slow", options)) => slow(options),
         Some(("storm", options)) => {
@@ -132,6 +136,7 @@ fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .subcommand_required(true)
         .after_help(REPEAT)
+        .subcommand(compare::command())
         .subcommands(all.map(|one| one.arg(address())))
 }
 

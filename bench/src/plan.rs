@@ -23,6 +23,8 @@ pub struct Plan {
     pub kept: usize,
     /// Clients that connect anew for each request, and ask for the connection to be closed.
     pub fresh: usize,
+    /// A kept connection is closed and made anew after so many answers; 0: never.
+    pub per_connection: u32,
     /// When it is over.
     pub amount: Amount,
     /// How long one request may take, with its connecting; longer is a failure.
@@ -38,6 +40,7 @@ impl Plan {
             path: "/foo?foo=bar&bar=baz&baz=hoge&hoge=foo".to_owned(),
             kept,
             fresh: 0,
+            per_connection: 0,
             amount: Amount::RequestsPerConnection(250),
             patience: Duration::from_secs(5),
         }
