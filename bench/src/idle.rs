@@ -11,6 +11,9 @@ use crate::answer::{Progress, progress};
 /// How many requests are under way at a time: fewer than a backlog holds.
 const AT_A_TIME: usize = 100;
 
+/// How long one may wait for its answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Idle connections, each of which has made a request.
 pub struct Idle {
     streams: Vec<TcpStream>,
@@ -44,7 +47,7 @@ impl Idle {
             for _ in from..count.min(from + AT_A_TIME) {
                 let stream = TcpStream::connect(address).context("one more connection")?;
                 stream.set_nodelay(true)?;
-                stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+                stream.set_read_timeout(Some(PATIENCE))?;
                 self.streams.push(stream);
             }
             self.ask(from)?;
@@ -55,6 +58,22 @@ impl Idle {
     /// How many there are.
     pub fn count(&self) -> usize {
         self.streams.len()
+    }
+
+    /// How many the server has closed: nothing is expected on them, so what can be read is an end.
+    ///
+    /// # Errors
+    ///
+    /// If a socket cannot be looked at.
+    pub fn closed(&self) -> anyhow::Result<usize> {
+        let mut closed = 0;
+        for stream in &self.streams {
+            stream.set_nonblocking(true)?;
+            let silent = matches!(stream.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock);
+            stream.set_nonblocking(false)?;
+            closed += usize::from(!silent);
+        }
+        Ok(closed)
     }
 
     /// Makes a request on every one of them; gives the longest wait.
@@ -102,6 +121,9 @@ fn answer(stream: &mut TcpStream) -> anyhow::Result<()> {
             Ok(0) => anyhow::bail!("the server has closed it"),
             Ok(count) => bytes.extend_from_slice(&buffer[..count]),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                anyhow::bail!("not answered within {PATIENCE:?}")
+            }
             Err(error) => return Err(error).context("waiting for an answer"),
         }
     }

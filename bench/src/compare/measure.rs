@@ -114,7 +114,9 @@ impl Setup {
     ) -> anyhow::Result<(Figures, f64)> {
         let foreign = |tool: Tool| {
             let Point { connections, .. } = *point;
-            tool.run(started.address, &self.path, connections, self.seconds, &self.interrupt)
+            // Thousands of connections want time to be made.
+            let seconds = self.seconds.max(connections.div_ceil(1000));
+            tool.run(started.address, &self.path, connections, seconds, &self.interrupt)
         };
         let time = |seconds: u32| Amount::Time(Duration::from_secs(u64::from(seconds)));
         let mut plan = self.plan(started, point.connections, time(self.seconds));
@@ -157,6 +159,8 @@ impl Setup {
                     let beside = self.once(Load::Wrk, started, &active)?;
                     figures = Figures { memory, ..beside };
                 }
+                let closed = idle.closed()?;
+                ensure!(closed == 0, "{closed} of {count} idle connections were closed");
                 Ok(figures)
             });
             let broken = figures.is_err();
