@@ -13,6 +13,7 @@ mod counters;
 mod crowd;
 mod deeds;
 mod engine;
+pub mod floor;
 mod hold;
 mod idle;
 mod large;

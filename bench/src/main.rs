@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 use monoceros_bench::{
-    Amount, Hold, Idle, LargePlan, Plan, SlowPlan, Slowness, SoakPlan, beside, compare, footprint,
-    kernel_buffers, large, pause, raise_descriptors, run, soak, storm,
+    Amount, Hold, Idle, LargePlan, Plan, SlowPlan, Slowness, SoakPlan, beside, compare, floor,
+    footprint, kernel_buffers, large, pause, raise_descriptors, run, soak, storm,
 };
 
 /// What `--help` says in the end.
@@ -32,6 +32,13 @@ fn main() -> anyhow::Result<()> {
         Some(("compare", options)) => {
             print!("{}", compare::compare(options)?);
             Ok(())
+        }
+        Some(("floor", options)) => {
+            print!("{}", floor::floor(options)?);
+            Ok(())
+        }
+        Some((name @ ("floor-least" | "floor-closure"), options)) => {
+            std::process::exit(floor::serve(name, options)?)
         }
         Some(("keepalive", options)) => keepalive(options),
         Some(("slow", options)) => slow(options),
@@ -137,6 +144,8 @@ fn command() -> Command {
         .subcommand_required(true)
         .after_help(REPEAT)
         .subcommand(compare::command())
+        .subcommand(floor::command())
+        .subcommands(floor::inner())
         .subcommands(all.map(|one| one.arg(address())))
 }
 

@@ -19,6 +19,16 @@ pub(crate) enum Tool {
     Ab,
 }
 
+/// What it is to do.
+#[derive(Debug, Clone)]
+pub(crate) struct Ask {
+    pub(crate) path: String,
+    pub(crate) connections: u32,
+    pub(crate) seconds: u32,
+    /// Of wrk; ab has one.
+    pub(crate) threads: u32,
+}
+
 impl Tool {
     /// The program.
     pub(crate) fn program(self) -> &'static str {
@@ -43,9 +53,11 @@ impl Tool {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
     }
 
-    fn arguments(self, connections: u32, seconds: u32, url: &str) -> Vec<String> {
+    fn arguments(self, address: SocketAddr, ask: &Ask) -> Vec<String> {
+        let Ask { path, connections, seconds, threads } = ask;
+        let url = format!("http://{address}{path}");
         let line = match self {
-            Self::Wrk => format!("-t1 -c{connections} -d{seconds}s --latency {url}"),
+            Self::Wrk => format!("-t{threads} -c{connections} -d{seconds}s --latency {url}"),
             Self::Ab => format!("-q -r -t {seconds} -n 10000000 -c {connections} {url}"),
         };
         line.split(' ').map(str::to_owned).collect()
@@ -66,20 +78,18 @@ impl Tool {
     pub(crate) fn run(
         self,
         address: SocketAddr,
-        path: &str,
-        connections: u32,
-        seconds: u32,
+        ask: &Ask,
         interrupt: &Interrupt,
     ) -> anyhow::Result<(Figures, f64)> {
         let program = self.program();
         let child = Command::new(program)
-            .args(self.arguments(connections, seconds, &format!("http://{address}{path}")))
+            .args(self.arguments(address, ask))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .with_context(|| format!("{program} (apt-get install {})", self.package()))?;
-        let patience = Duration::from_secs(u64::from(seconds) + 30);
+        let patience = Duration::from_secs(u64::from(ask.seconds) + 30);
         let child = wait(child, patience, interrupt).context(program)?;
         let out = child.wait_with_output()?;
         let text = String::from_utf8_lossy(&out.stdout);
@@ -92,7 +102,15 @@ impl Tool {
 }
 
 /// Waits for the end of a child, which is killed if that does not come.
-fn wait(mut child: Child, patience: Duration, interrupt: &Interrupt) -> anyhow::Result<Child> {
+///
+/// # Errors
+///
+/// It did not come, or we were interrupted.
+pub(crate) fn wait(
+    mut child: Child,
+    patience: Duration,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Child> {
     let until = Instant::now() + patience;
     while child.try_wait()?.is_none() {
         if interrupt.is_set() || Instant::now() > until {

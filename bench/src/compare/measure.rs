@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{bail, ensure};
 
 use super::figures::{Figures, whole};
-use super::foreign::Tool;
+use super::foreign::{Ask, Tool};
 use super::interrupt::Interrupt;
 use super::peers::{Filling, Peer};
 use super::scenarios::{Along, Load, Point, Scenario};
@@ -114,9 +114,14 @@ impl Setup {
     ) -> anyhow::Result<(Figures, f64)> {
         let foreign = |tool: Tool| {
             let Point { connections, .. } = *point;
-            // Thousands of connections want time to be made.
-            let seconds = self.seconds.max(connections.div_ceil(1000));
-            tool.run(started.address, &self.path, connections, seconds, &self.interrupt)
+            let ask = Ask {
+                path: self.path.clone(),
+                connections,
+                // Thousands of connections want time to be made.
+                seconds: self.seconds.max(connections.div_ceil(1000)),
+                threads: 1,
+            };
+            tool.run(started.address, &ask, &self.interrupt)
         };
         let time = |seconds: u32| Amount::Time(Duration::from_secs(u64::from(seconds)));
         let mut plan = self.plan(started, point.connections, time(self.seconds));

@@ -5,20 +5,20 @@
 //! rounds' ratios. Processor time per request is told beside requests per second: on a machine that is
 //! shared it is the steadier of the two.
 //!
-//! Not here: how high a server could go at all.
+//! Not here: how high a server could go at all, which is [`floor`](crate::floor).
 
-mod figures;
-mod foreign;
-mod interrupt;
-mod machine;
+pub(crate) mod figures;
+pub(crate) mod foreign;
+pub(crate) mod interrupt;
+pub(crate) mod machine;
 mod measure;
-mod peers;
-mod plot;
+pub(crate) mod peers;
+pub(crate) mod plot;
 mod report;
 mod results;
-mod scenarios;
-mod started;
-mod table;
+pub(crate) mod scenarios;
+pub(crate) mod started;
+pub(crate) mod table;
 mod verdicts;
 
 use std::fs;
@@ -110,18 +110,11 @@ impl Asked {
         let number = |name: &str| options.get_one::<u32>(name).copied().unwrap_or(1);
         let path = |name: &str| options.get_one::<PathBuf>(name).cloned();
         let quick = options.get_flag("quick");
-        let beside = || -> anyhow::Result<PathBuf> {
-            Ok(std::env::current_exe()?.with_file_name("monoceros"))
-        };
         Ok(Self {
             scenarios: scenarios::select(&texts("only"))?,
             servers: texts("servers"),
             peers: texts("peer"),
-            ours: Ours {
-                program: path("program").map_or_else(beside, Ok)?,
-                blib: path("blib")
-                    .unwrap_or_else(|| PathBuf::from("dist/Plack-Handler-Monoceros/blib")),
-            },
+            ours: Ours::read(options)?,
             rounds: if quick { 1 } else { number("rounds") },
             seconds: if quick { 1 } else { number("seconds") },
             quick,

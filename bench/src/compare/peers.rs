@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
+use clap::ArgMatches;
 
 /// Requests of one worker's life, for every server that can count.
 pub(crate) const LIFE: u32 = 50_000;
@@ -82,6 +83,23 @@ pub(crate) struct Ours {
     pub(crate) blib: PathBuf,
 }
 
+impl Ours {
+    /// From `--program` and `--blib`.
+    ///
+    /// # Errors
+    ///
+    /// If this program cannot find itself.
+    pub(crate) fn read(options: &ArgMatches) -> anyhow::Result<Self> {
+        let path = |name: &str| options.get_one::<PathBuf>(name).cloned();
+        let blib = || PathBuf::from("dist/Plack-Handler-Monoceros/blib");
+        let program = match path("program") {
+            Some(program) => program,
+            None => std::env::current_exe()?.with_file_name("monoceros"),
+        };
+        Ok(Self { program, blib: path("blib").unwrap_or_else(blib) })
+    }
+}
+
 /// All that can be started here, ours first, and the names of those that cannot.
 ///
 /// # Errors
@@ -89,7 +107,7 @@ pub(crate) struct Ours {
 /// If a `--peer` cannot be read, or ours are not built.
 pub(crate) fn find(ours: &Ours, given: &[String]) -> anyhow::Result<(Vec<Peer>, Vec<String>)> {
     let given = given.iter().map(|text| parse(text)).collect::<anyhow::Result<Vec<_>>>()?;
-    let mut peers = own(ours)?;
+    let mut peers = own(ours)?.to_vec();
     let mut missing = Vec::new();
     for (name, ask, template, note) in KNOWN {
         if given.iter().any(|peer| peer.name == name) {
@@ -109,7 +127,12 @@ pub(crate) fn find(ours: &Ours, given: &[String]) -> anyhow::Result<(Vec<Peer>, 
     Ok((peers, missing))
 }
 
-fn own(ours: &Ours) -> anyhow::Result<Vec<Peer>> {
+/// Both doors.
+///
+/// # Errors
+///
+/// If they are not built.
+pub(crate) fn own(ours: &Ours) -> anyhow::Result<[Peer; 2]> {
     let program = absolute(&ours.program).context("build it: cargo build --release")?;
     let blib = absolute(&ours.blib).context("stage it: make stage")?;
     let version = version(&format!("{program} --version")).unwrap_or_default();
@@ -122,7 +145,7 @@ fn own(ours: &Ours) -> anyhow::Result<Vec<Peer>> {
         template: format!("{start} {options}"),
         note: String::new(),
     };
-    Ok(vec![
+    Ok([
         one(OURS[0], program),
         one(OURS[1], format!("plackup -I{blib}/lib -I{blib}/arch -s Monoceros")),
     ])
@@ -191,7 +214,7 @@ impl Peer {
 }
 
 /// One word for a shell.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         return text.to_owned();
