@@ -78,7 +78,9 @@ impl Watch {
                 State::Running => self.running.and_then(|_| board.due(worker)),
                 _ => None,
             };
-            let Some(due) = due else { continue };
+            // The clock's milliseconds are cut off, so the one in which the limit ends is given away whole:
+            // nobody is ended before it.
+            let Some(due) = due.map(|due| due.saturating_add(1)) else { continue };
             let seen = (entry.state, entry.since);
             if due > now {
                 self.next = self.next.min(due);
@@ -104,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_overdue_is_found_at_the_very_time_wherever_it_began() {
+    fn who_is_overdue_is_found_when_the_limit_is_over_wherever_it_began() {
         for began in [1_000, 1_001, 1_999] {
             let (board, mut watch) =
                 (Scoreboard::new(3).unwrap(), Watch::new(Some(Duration::from_secs(1)), None));
@@ -120,8 +122,8 @@ mod tests {
                 }
             };
             let (was, line) = (State::Cleaning, String::new());
-            let expected = Overdue { worker: 1, pid: 101, connection: ID, took: 1_000, was, line };
-            assert_eq!((overdue, now), (vec![expected], began + 1_000));
+            let expected = Overdue { worker: 1, pid: 101, connection: ID, took: 1_001, was, line };
+            assert_eq!((overdue, now), (vec![expected], began + 1_001));
             assert_eq!(board.read(1).unwrap().state, State::Leaving, "it takes nothing more");
             assert_eq!(watch.look(&board, workers(), now + 5_000), [], "once");
         }
@@ -130,7 +132,7 @@ mod tests {
     #[test]
     fn a_request_is_overdue_when_it_says_so() {
         let seconds = |n| Some(Duration::from_secs(n));
-        for (due, found) in [(Some(1_500), 1_500), (Some(9_000), 9_000), (Some(70_000), 70_000)] {
+        for (due, found) in [(Some(1_500), 1_501), (Some(9_000), 9_001), (Some(70_000), 70_001)] {
             let (board, mut watch) = (Scoreboard::new(3).unwrap(), Watch::new(None, seconds(30)));
             assert_eq!(watch.look(&board, workers(), 0), []);
             board.serve(1, State::Running, ID, 1_000);
