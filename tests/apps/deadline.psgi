@@ -9,25 +9,37 @@ END { print STDERR "END of $$\n" }
 sub gate { open my $gate, '+<', "$ENV{TEST_DIR}/gate" or die $!; sysread $gate, my $byte, 1 }
 sub main::naps { sleep 60; return }
 
+# The same with less time than all others have.
+sub main::late { my $env = shift; $env->{'monoceros.deadline'}->(0.1); main::naps() }
+
 my %do = (
     '/sleep'    => sub { main::naps() },
-    '/caught'   => sub { eval { main::naps(); 1 } or print STDERR "caught: $@" },
-    '/stubborn' => sub { local $SIG{__DIE__}; while (1) { eval { sleep 60 } } },
-    '/stream'   => sub { sub { my $writer = shift->([ 200, $text ]); $writer->write('begun'); main::naps() } },
+    '/caught'   => sub { my $env = shift; eval { main::late($env); 1 } or print STDERR "caught: $@" },
+    '/stubborn' => sub {
+        my $env = shift;
+        local $SIG{__DIE__};
+        my $told;
+        while (1) { eval { $told++ ? sleep 60 : main::late($env) } }
+    },
+    '/stream'   => sub {
+        my $env = shift;
+        sub { my $writer = shift->([ 200, $text ]); $writer->write('begun'); main::late($env) };
+    },
     '/goes-on'  => sub {
+        my $env = shift;
         sub {
             my $writer = shift->([ 200, $text ]);
             $writer->write('begun');
-            eval { main::naps(); 1 } or print STDERR 'write says: ', $writer->write("late: $@") ? 'yes' : 'no', "\n";
+            eval { main::late($env); 1 } or print STDERR 'write says: ', $writer->write("late: $@") ? 'yes' : 'no', "\n";
         };
     },
     '/getline'  => sub { [ 200, $text, bless [], 'Naps' ] },
-    '/shorter'  => sub { $_[0]{'monoceros.deadline'}->(0.1); main::naps() },
+    '/shorter'  => \&main::late,
     '/longer'   => sub {
         my $deadline = $_[0]{'monoceros.deadline'};
         my ($before, $said, $after) = ($deadline->(), $deadline->(30), $deadline->());
         gate();
-        [ 200, $text, [ join ' ', $before > 0 && $before <= 0.5, $said, $after > 29 && $after <= 30 ] ];
+        [ 200, $text, [ join ' ', $before > 0 && $before <= 2, $said, $after > 29 && $after <= 30 ] ];
     },
     '/lifted' => sub {
         my $deadline = $_[0]{'monoceros.deadline'};
