@@ -8,7 +8,9 @@
 #   make model  walks through every interleaving of the protocol's small cases (half a minute)
 #   make fuzz   fuzzing of whatever reads bytes from elsewhere: ten minutes per target, or FUZZ_SECONDS=15
 #   make check  formatting, lints, documentation, dependencies, tidiness
-#   make bench  the benchmark of keep-alive clients against both doors, and against Starlet if it is there
+#   make count  system calls and instructions per request, against the bounds that are kept (a part of `make test`)
+#   make bench  a quick comparison with every peer that is installed; BENCH='--rounds 5 --seconds 4' for figures
+#   make floor  the ceiling of this machine, and what share of it is reached
 #   make applications  Request Tracker, openQA, LemonLDAP::NG and CiderWebmail of Debian's archive through both
 #               doors, clicked through by one visitor and by eight at once; NAMES=openqa for some of them
 #   make plack-tests  the test files that Plack and its middleware ship, through both doors; NAMES=urlmap
@@ -20,9 +22,9 @@ DIST := dist/Plack-Handler-Monoceros
 BUILT = $${CARGO_TARGET_DIR:-$(CURDIR)/target}
 RUN_PACKAGES := ca-certificates gcc libc6-dev perl libperl-dev libplack-perl
 TEST_PACKAGES := $(RUN_PACKAGES) curl make libtest-tcp-perl libmojolicious-perl libdancer2-perl libcatalyst-perl \
-  libperlio-gzip-perl libprotocol-websocket-perl valgrind
+  libperlio-gzip-perl libprotocol-websocket-perl strace valgrind
 FUZZ_PACKAGES := ca-certificates g++ gcc libc6-dev
-BENCH_PACKAGES := $(RUN_PACKAGES) make starlet
+BENCH_PACKAGES := $(RUN_PACKAGES) apache2-utils make starlet starman wrk
 APPLICATION_PACKAGES := $(RUN_PACKAGES) make libtest-tcp-perl libwww-mechanize-perl
 MIDDLEWARE := cache crossorigin csrfblock debug deflater expires header methodoverride reverseproxy session status
 PLACK_PACKAGES := $(RUN_PACKAGES) make starlet libtest-tcp-perl libtest-requires-perl libwww-perl libhttp-throwable-perl \
@@ -30,7 +32,7 @@ PLACK_PACKAGES := $(RUN_PACKAGES) make starlet libtest-tcp-perl libtest-requires
   liblog-dispatch-array-perl libio-handle-util-perl libauthen-simple-passwd-perl libmodule-refresh-perl \
   libhttp-request-ascgi-perl $(MIDDLEWARE:%=libplack-middleware-%-perl)
 
-.PHONY: run test test-perl soak fuzz check model bench stage applications plack-tests
+.PHONY: run test test-perl soak fuzz check model count bench floor stage applications plack-tests
 .NOTPARALLEL:
 
 # $(call needs,packages): what dpkg does not know as installed is installed, or asked for.
@@ -52,6 +54,7 @@ stage:
 
 test: needs-test stage
 	cargo test --workspace --locked
+	PERL=$(PERL) cargo run --locked -p monoceros-bench -- count
 	cd $(DIST) && MONOCEROS_PROGRAM=$(BUILT)/debug/monoceros $(PERL) -S prove -b t
 
 # Frameworks are left out: Plack can be lent to a perl by PERL5LIB, what is compiled cannot.
@@ -87,10 +90,19 @@ check:
 model:
 	python3 docs/model.py
 
+count: needs-test stage
+	PERL=$(PERL) cargo run --locked -p monoceros-bench -- count
+
+BENCH ?= --quick
 bench: stage
 	$(call needs,$(BENCH_PACKAGES))
 	cargo build --release --workspace --locked
-	bench/run.sh
+	$(BUILT)/release/monoceros-bench compare $(BENCH)
+
+floor: stage
+	$(call needs,$(BENCH_PACKAGES))
+	cargo build --release --workspace --locked
+	$(BUILT)/release/monoceros-bench floor
 
 # Neither is part of `make test`: they are other people's, need the archive, and take a quarter of an hour each.
 NAMES ?=

@@ -9,6 +9,7 @@
 
 mod answer;
 pub mod compare;
+pub mod count;
 mod counters;
 mod crowd;
 mod deeds;

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 use monoceros_bench::{
-    Amount, Hold, Idle, LargePlan, Plan, SlowPlan, Slowness, SoakPlan, beside, compare, floor,
-    footprint, kernel_buffers, large, pause, raise_descriptors, run, soak, storm,
+    Amount, Hold, Idle, LargePlan, Plan, SlowPlan, Slowness, SoakPlan, beside, compare, count,
+    floor, footprint, kernel_buffers, large, pause, raise_descriptors, run, soak, storm,
 };
 
 /// What `--help` says in the end.
@@ -37,15 +37,20 @@ fn main() -> anyhow::Result<()> {
             print!("{}", floor::floor(options)?);
             Ok(())
         }
+        Some(("count", options)) => count::check(options),
         Some((name @ ("floor-least" | "floor-closure"), options)) => {
             std::process::exit(floor::serve(name, options)?)
         }
         Some(("keepalive", options)) => keepalive(options),
         Some(("slow", options)) => slow(options),
         Some(("storm", options)) => {
-            let patience = Duration::from_secs(u64::try_from(count(options, "patience"))?);
-            let report =
-                storm(address(options), count(options, "connections"), path(options), patience)?;
+            let patience = Duration::from_secs(u64::try_from(number_of(options, "patience"))?);
+            let report = storm(
+                address(options),
+                number_of(options, "connections"),
+                path(options),
+                patience,
+            )?;
             print!("{report}");
             Ok(())
         }
@@ -53,22 +58,22 @@ fn main() -> anyhow::Result<()> {
             hold(options, |at, clients| Hold::unread(at, clients, path(options)))
         }
         Some(("announce", options)) => {
-            let length = u64::try_from(count(options, "length"))?;
+            let length = u64::try_from(number_of(options, "length"))?;
             hold(options, |at, clients| Hold::announced(at, clients, length))
         }
         Some(("soak", options)) => {
             let report = soak(&SoakPlan {
                 address: address(options),
                 server: server(options)?,
-                clients: count(options, "clients"),
-                requests: u64::try_from(count(options, "requests"))?,
+                clients: number_of(options, "clients"),
+                requests: u64::try_from(number_of(options, "requests"))?,
                 samples: &[10, 25, 50, 75, 100],
             })?;
             print!("{report}");
             Ok(())
         }
         Some(("large", options)) => {
-            let upload = u64::try_from(count(options, "megabytes"))? << 20;
+            let upload = u64::try_from(number_of(options, "megabytes"))? << 20;
             let report = large(&LargePlan {
                 address: address(options),
                 server: server(options)?,
@@ -144,12 +149,13 @@ fn command() -> Command {
         .subcommand_required(true)
         .after_help(REPEAT)
         .subcommand(compare::command())
+        .subcommand(count::command())
         .subcommand(floor::command())
         .subcommands(floor::inner())
         .subcommands(all.map(|one| one.arg(address())))
 }
 
-fn count(options: &ArgMatches, name: &str) -> usize {
+fn number_of(options: &ArgMatches, name: &str) -> usize {
     options.get_one::<usize>(name).copied().unwrap_or_default()
 }
 
@@ -162,7 +168,7 @@ fn path(options: &ArgMatches) -> &str {
 }
 
 fn server(options: &ArgMatches) -> anyhow::Result<u32> {
-    match u32::try_from(count(options, "server"))? {
+    match u32::try_from(number_of(options, "server"))? {
         0 => anyhow::bail!("--server is needed: the process number of the supervisor"),
         pid => Ok(pid),
     }
@@ -171,14 +177,14 @@ fn server(options: &ArgMatches) -> anyhow::Result<u32> {
 fn slow(options: &ArgMatches) -> anyhow::Result<()> {
     let plan = SlowPlan {
         address: address(options),
-        active: count(options, "connections"),
-        slow: count(options, "slow"),
-        time: Duration::from_secs(u64::try_from(count(options, "seconds"))?),
+        active: number_of(options, "connections"),
+        slow: number_of(options, "slow"),
+        time: Duration::from_secs(u64::try_from(number_of(options, "seconds"))?),
         path: path(options).to_owned(),
         large: options.get_one::<String>("large").cloned().unwrap_or_default(),
         brief: false,
     };
-    for _ in 0..count(options, "rounds") {
+    for _ in 0..number_of(options, "rounds") {
         for slowness in [Slowness::Readers, Slowness::Uploaders, Slowness::Heads] {
             println!("{}", beside(&plan, slowness, &mut |_| {})?);
         }
@@ -205,8 +211,8 @@ fn hold(
         );
     };
     show("before");
-    let held = make(address(options), count(options, "clients"))?;
-    for second in 0..count(options, "seconds") {
+    let held = make(address(options), number_of(options, "clients"))?;
+    for second in 0..number_of(options, "seconds") {
         show(&format!("{second} s"));
         pause(Duration::from_secs(1))?;
     }
@@ -218,14 +224,16 @@ fn hold(
 }
 
 fn keepalive(options: &ArgMatches) -> anyhow::Result<()> {
-    let seconds = |name| u64::try_from(count(options, name)).map(Duration::from_secs);
+    let seconds = |name| u64::try_from(number_of(options, name)).map(Duration::from_secs);
     let address = address(options);
 
-    let mut plan = Plan::keepalive(address, count(options, "connections"));
-    plan.fresh = count(options, "fresh");
+    let mut plan = Plan::keepalive(address, number_of(options, "connections"));
+    plan.fresh = number_of(options, "fresh");
     plan.patience = seconds("patience")?;
     plan.amount = match seconds("seconds")? {
-        Duration::ZERO => Amount::RequestsPerConnection(u32::try_from(count(options, "requests"))?),
+        Duration::ZERO => {
+            Amount::RequestsPerConnection(u32::try_from(number_of(options, "requests"))?)
+        }
         time => Amount::Time(time),
     };
     if let Some(path) = options.get_one::<String>("path") {
@@ -233,7 +241,7 @@ fn keepalive(options: &ArgMatches) -> anyhow::Result<()> {
     }
 
     let opening = Instant::now();
-    let mut idle = Idle::open(address, count(options, "idle"))?;
+    let mut idle = Idle::open(address, number_of(options, "idle"))?;
     if idle.count() > 0 {
         println!("{} idle connections opened in {:.2?}", idle.count(), opening.elapsed());
     }

@@ -91,12 +91,16 @@ impl Ours {
     /// If this program cannot find itself.
     pub(crate) fn read(options: &ArgMatches) -> anyhow::Result<Self> {
         let path = |name: &str| options.get_one::<PathBuf>(name).cloned();
-        let blib = || PathBuf::from("dist/Plack-Handler-Monoceros/blib");
         let program = match path("program") {
             Some(program) => program,
             None => std::env::current_exe()?.with_file_name("monoceros"),
         };
-        Ok(Self { program, blib: path("blib").unwrap_or_else(blib) })
+        Ok(Self { program, blib: path("blib").unwrap_or_else(Self::blib) })
+    }
+
+    /// Where `make stage` puts the handler.
+    pub(crate) fn blib() -> PathBuf {
+        PathBuf::from("dist/Plack-Handler-Monoceros/blib")
     }
 }
 
@@ -127,28 +131,51 @@ pub(crate) fn find(ours: &Ours, given: &[String]) -> anyhow::Result<(Vec<Peer>, 
     Ok((peers, missing))
 }
 
+/// What our doors are given, behind their names.
+const OPTIONS: &str = "-E deployment --listen 127.0.0.1:{port} --max-workers={workers} \
+     --max-reqs-per-child={life} --keepalive-timeout={idle} {app}";
+
 /// Both doors.
 ///
 /// # Errors
 ///
 /// If they are not built.
 pub(crate) fn own(ours: &Ours) -> anyhow::Result<[Peer; 2]> {
-    let program = absolute(&ours.program).context("build it: cargo build --release")?;
-    let blib = absolute(&ours.blib).context("stage it: make stage")?;
-    let version = version(&format!("{program} --version")).unwrap_or_default();
-    let version = version.trim_start_matches("monoceros ").to_owned();
-    let options = "-E deployment --listen 127.0.0.1:{port} --max-workers={workers} \
-                   --max-reqs-per-child={life} --keepalive-timeout={idle} {app}";
-    let one = |name: &str, start: String| Peer {
-        name: name.to_owned(),
-        version: version.clone(),
-        template: format!("{start} {options}"),
+    let program = program(&ours.program)?;
+    let mut handler = handler(&ours.blib, "plackup")?;
+    handler.version.clone_from(&program.version);
+    Ok([program, handler])
+}
+
+/// The program.
+///
+/// # Errors
+///
+/// If it is not built.
+pub(crate) fn program(path: &Path) -> anyhow::Result<Peer> {
+    let program = absolute(path).context("build it: cargo build --release")?;
+    let said = version(&format!("{program} --version")).unwrap_or_default();
+    Ok(Peer {
+        name: OURS[0].to_owned(),
+        version: said.trim_start_matches("monoceros ").to_owned(),
+        template: format!("{program} {OPTIONS}"),
         note: String::new(),
-    };
-    Ok([
-        one(OURS[0], program),
-        one(OURS[1], format!("plackup -I{blib}/lib -I{blib}/arch -s Monoceros")),
-    ])
+    })
+}
+
+/// The handler, under this plackup.
+///
+/// # Errors
+///
+/// If it is not staged.
+pub(crate) fn handler(blib: &Path, plackup: &str) -> anyhow::Result<Peer> {
+    let blib = absolute(blib).context("stage it: make stage")?;
+    Ok(Peer {
+        name: OURS[1].to_owned(),
+        version: String::new(),
+        template: format!("{plackup} -I{blib}/lib -I{blib}/arch -s Monoceros {OPTIONS}"),
+        note: String::new(),
+    })
 }
 
 fn absolute(path: &Path) -> anyhow::Result<String> {
