@@ -106,6 +106,10 @@ impl Manager<'_> {
             return Sent::Never;
         }
         if error.kind() == io::ErrorKind::WouldBlock {
+            if let Err(error) = self.poll.want_room(&shared.jobs_in) {
+                error!("cannot wait for room in the job socket: {error}");
+                self.try_jobs = Some(self.now + AGAIN);
+            }
             return Sent::Full;
         }
         if Errno::from_io_error(&error) == Some(Errno::TOOMANYREFS) {

@@ -65,8 +65,8 @@ impl Poll {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, control, data(CONTROL, 0), EventFlags::IN)?;
         epoll::add(&epoll, &shared.lifeline, data(LIFELINE, 0), EventFlags::IN)?;
-        let room = EventFlags::OUT | EventFlags::ET;
-        epoll::add(&epoll, &shared.jobs_in, data(JOBS, 0), room)?;
+        // Each job that is taken makes room: only who was refused wants to hear of it.
+        epoll::add(&epoll, &shared.jobs_in, data(JOBS, 0), EventFlags::ONESHOT)?;
         Ok(Self { epoll })
     }
 
@@ -76,6 +76,12 @@ impl Poll {
 
     pub(super) fn add_listener(&self, number: u32, socket: BorrowedFd<'_>) -> io::Result<()> {
         Ok(epoll::add(&self.epoll, socket, data(LISTENER, number), EventFlags::IN)?)
+    }
+
+    /// Waits for room in the job socket, once.
+    pub(super) fn want_room(&self, jobs: &OwnedFd) -> io::Result<()> {
+        let room = EventFlags::OUT | EventFlags::ONESHOT;
+        Ok(epoll::modify(&self.epoll, jobs, data(JOBS, 0), room)?)
     }
 
     pub(super) fn remove(&self, socket: BorrowedFd<'_>) {
