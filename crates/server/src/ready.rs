@@ -2,9 +2,11 @@
 //!
 //! Idle connections are in it, one-shot, so that an event is a claim: first come, first served, any
 //! free worker, and nothing waits behind a busy one. Every process keeps a connection under the same
-//! descriptor number, [`number`], so there is one registration per connection, added disarmed at
-//! accept; arming it is one system call and takes no memory. (The kernel's key is file *and* number:
-//! with numbers at random each pair of connection and worker would be a registration of its own.)
+//! descriptor number, [`number`], so there is one registration per connection, made when it is armed
+//! first; arming it again is one system call and takes no memory. (The kernel's key is file *and* number:
+//! with numbers at random each pair of connection and worker would be a registration of its own.) Most
+//! connections without keep-alive are never in the list, and none is before: a registration that waits for
+//! nothing is told of the connection's end all the same, and a worker would wake for it.
 //!
 //! Nothing is ever deleted from the list: a registration goes with the last copy of its file.
 //! An event may be older than the row it speaks of; see [`table`](crate::table).
@@ -90,31 +92,26 @@ impl ReadyList {
         Ok(())
     }
 
-    /// Registers a new connection, disarmed.
+    /// Arms a connection: the next worker that asks is told when it has bytes, once. `is_new`: nobody
+    /// has armed it before, as far as the caller knows.
     ///
     /// # Errors
     ///
-    /// The kernel has no memory, or the user's limit of watches is reached.
-    pub fn add(&self, connection: BorrowedFd<'_>, id: ConnId) -> io::Result<()> {
-        let data = EventData::new_u64(id.to_bits());
-        Ok(epoll::add(&self.epoll, connection, data, EventFlags::ONESHOT)?)
-    }
-
-    /// Arms a connection: the next worker that asks is told when it has bytes, once.
-    ///
-    /// # Errors
-    ///
-    /// It cannot be armed under this number: give the connection to the manager.
-    pub fn arm(&self, connection: BorrowedFd<'_>, id: ConnId) -> io::Result<()> {
+    /// The kernel has no memory, the user's limit of watches is reached, or it cannot be armed under
+    /// this number: give the connection to the manager.
+    pub fn arm(&self, connection: BorrowedFd<'_>, id: ConnId, is_new: bool) -> io::Result<()> {
         let events = EventFlags::IN | EventFlags::RDHUP | EventFlags::ONESHOT;
         let data = EventData::new_u64(id.to_bits());
-        match epoll::modify(&self.epoll, connection, data, events) {
-            // This process has the connection under another number than its registration.
-            Err(Errno::NOENT) => match epoll::add(&self.epoll, connection, data, events) {
-                Err(Errno::EXIST) => Ok(epoll::modify(&self.epoll, connection, data, events)?),
-                added => Ok(added?),
-            },
-            armed => Ok(armed?),
+        if !is_new {
+            match epoll::modify(&self.epoll, connection, data, events) {
+                // New after all, or this process has it under another number than its registration.
+                Err(Errno::NOENT) => {}
+                armed => return Ok(armed?),
+            }
+        }
+        match epoll::add(&self.epoll, connection, data, events) {
+            Err(Errno::EXIST) => Ok(epoll::modify(&self.epoll, connection, data, events)?),
+            added => Ok(added?),
         }
     }
 }
@@ -122,5 +119,34 @@ impl ReadyList {
 impl AsFd for ReadyList {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.epoll.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::MaybeUninit;
+    use std::os::unix::net::UnixStream;
+
+    use rustix::event::Timespec;
+
+    use super::*;
+
+    #[test]
+    fn arming_needs_no_earlier_registration_and_takes_one() {
+        let list = ReadyList::new().unwrap();
+        let (client, server) = UnixStream::pair().unwrap();
+        let id = ConnId { slot: 3, serial: 4 };
+        let told = || {
+            let mut one = [MaybeUninit::uninit(); 1];
+            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+            let (events, _) = epoll::wait(&list, &mut one, Some(&now)).unwrap();
+            events.iter().map(|event| event.data.u64()).collect::<Vec<_>>()
+        };
+        rustix::io::write(&client, b"x").unwrap();
+        for is_new in [false, true, true, false] {
+            list.arm(server.as_fd(), id, is_new).unwrap();
+            assert_eq!(told(), [id.to_bits()]);
+            assert_eq!(told(), [], "one-shot");
+        }
     }
 }

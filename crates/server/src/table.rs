@@ -282,6 +282,11 @@ impl Row {
         self.head.load(Relaxed) == 1
     }
 
+    /// How many requests there were.
+    pub fn requests(&self) -> u32 {
+        self.requests.load(Relaxed)
+    }
+
     /// Counts one more request, and returns how many there were with it.
     pub fn count_request(&self) -> u32 {
         self.requests.fetch_add(1, Relaxed).wrapping_add(1)

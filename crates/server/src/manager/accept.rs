@@ -6,9 +6,9 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 
-use rustix::io::{Errno, fcntl_dupfd_cloexec};
+use rustix::io::Errno;
 use rustix::net::{SocketAddrAny, SocketFlags, acceptfrom_with, getsockname, sockopt};
 use tracing::{debug, info, warn};
 
@@ -17,7 +17,6 @@ use super::desk::{Connection, Stage};
 use super::expire::Deadline;
 use super::read::Reading;
 use crate::os::{socket, stamp};
-use crate::ready;
 use crate::steps::step;
 use crate::table::{ConnId, Newcomer};
 use crate::tally::Reason;
@@ -165,14 +164,11 @@ impl Manager<'_> {
             listener: number,
             now: self.now,
         });
-        let fd = self.renumber(socket, slot);
-        if let Err(error) = self.shared.ready.add(fd.as_fd(), id) {
-            warn!("connection {id} cannot be registered: {error}");
-        }
         self.desks.put(Connection {
             id,
-            fd,
+            fd: socket,
             polled: false,
+            numbered: false,
             deadline: Deadline::NEVER,
             lends: 0,
             stage: Stage::Reading(Box::new(Reading::new(Vec::new(), true))),
@@ -181,10 +177,5 @@ impl Manager<'_> {
         self.set_deadline(id, self.header_deadline());
         self.read(id);
         Ok(())
-    }
-
-    /// Gives a connection the number that it has in all processes, if that is free here.
-    fn renumber(&self, socket: OwnedFd, slot: u32) -> OwnedFd {
-        fcntl_dupfd_cloexec(&socket, ready::number(slot)).unwrap_or(socket)
     }
 }

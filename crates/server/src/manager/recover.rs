@@ -4,12 +4,16 @@
 //! The order matters: messages first, because a connection in one of them is not the dead worker's
 //! any more; its number is free only when nothing of it is left.
 
+use std::os::fd::AsFd;
+
+use rustix::io::fcntl_dupfd_cloexec;
 use tracing::{info, warn};
 
 use super::Manager;
 use crate::channel::control::Report;
 use crate::channel::message::End;
 use crate::http::refusal::Refusal;
+use crate::ready;
 use crate::steps::step;
 use crate::table::{ConnId, Owner, WorkerId};
 
@@ -25,7 +29,6 @@ impl Manager<'_> {
         // A killed process may have taken a wake-up along: the others would sleep on.
         self.shared.wake_one();
         if let Some(pair) = self.workers.remove(&worker) {
-            use std::os::fd::AsFd;
             self.poll.remove(pair.as_fd());
         }
         info!(worker, "buried");
@@ -67,11 +70,19 @@ impl Manager<'_> {
 
     /// The dead worker may have claimed the event and not the row.
     fn arm_again(&mut self, id: ConnId) {
-        use std::os::fd::AsFd;
-        let ready = &self.shared.ready;
-        if let Some(connection) = self.desks.get(id)
-            && let Err(error) = ready.arm(connection.fd.as_fd(), id)
-        {
+        let Some(connection) = self.desks.get(id) else { return };
+        if !connection.numbered {
+            // The number that it has in all processes, if that is free here: arming it under another
+            // one would be a registration beside the workers'.
+            if std::mem::take(&mut connection.polled) {
+                self.poll.remove(connection.fd.as_fd());
+            }
+            if let Ok(fd) = fcntl_dupfd_cloexec(&connection.fd, ready::number(id.slot)) {
+                connection.fd = fd;
+            }
+            connection.numbered = true;
+        }
+        if let Err(error) = self.shared.ready.arm(connection.fd.as_fd(), id, false) {
             warn!(connection = %id, "cannot be armed: {error}");
             self.end_if_silent(id);
         }

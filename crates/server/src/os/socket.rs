@@ -126,6 +126,13 @@ pub fn nonblocking(socket: BorrowedFd<'_>, on: bool) {
     }
 }
 
+/// Whether a descriptor has the number of standard input, output or error, which are free if the
+/// application has closed them: what prints there would write to it.
+#[expect(clippy::disallowed_methods, reason = "the number goes nowhere")]
+pub fn is_standard(fd: BorrowedFd<'_>) -> bool {
+    fd.as_raw_fd() <= libc::STDERR_FILENO
+}
+
 /// Bytes that were written to a socket and that its peer has not got: TCP has not acknowledged them, or
 /// nobody has read them from the UNIX socket. What the kernel cannot say is nothing.
 #[expect(

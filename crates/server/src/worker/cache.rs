@@ -11,6 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::fcntl_dupfd_cloexec;
 
+use crate::os::socket::is_standard;
 use crate::ready;
 use crate::table::{ConnId, Table};
 
@@ -18,6 +19,19 @@ use crate::table::{ConnId, Table};
 struct Copy {
     serial: u32,
     fd: OwnedFd,
+    /// It has the number that it has in all processes, if that was free.
+    numbered: bool,
+}
+
+impl Copy {
+    fn number(&mut self, slot: u32) {
+        // If no number is left the one it came under serves as well: arming adds it.
+        if !std::mem::replace(&mut self.numbered, true)
+            && let Ok(fd) = fcntl_dupfd_cloexec(&self.fd, ready::number(slot))
+        {
+            self.fd = fd;
+        }
+    }
 }
 
 /// This worker's copies.
@@ -48,13 +62,25 @@ impl Cache {
         }
     }
 
+    /// The same, under the number that it has in all processes, if that is free: for who is about to
+    /// arm it. A connection that ends with its first answer never needs one.
+    pub(crate) fn numbered(&mut self, id: ConnId) -> Option<BorrowedFd<'_>> {
+        match self.copies.get_mut(Self::index(id.slot)) {
+            Some(Some(copy)) if copy.serial == id.serial => {
+                copy.number(id.slot);
+                Some(copy.fd.as_fd())
+            }
+            _ => None,
+        }
+    }
+
     /// Whether there are no copies.
     pub(crate) fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// Keeps a descriptor, under the connection's number if that is free. The slot's earlier copy
-    /// goes, and the oldest one if there are too many.
+    /// Keeps a descriptor, for now under the number that it came with, unless that is a standard
+    /// descriptor's. The slot's earlier copy goes, and the oldest one if there are too many.
     pub(crate) fn put(&mut self, id: ConnId, fd: OwnedFd) {
         let index = Self::index(id.slot);
         if index >= self.copies.len() {
@@ -65,10 +91,12 @@ impl Cache {
             let Some(oldest) = self.order.pop_front() else { break };
             self.forget(oldest);
         }
-        // If no number is left the one it came under serves as well: arming adds it.
-        let fd = fcntl_dupfd_cloexec(&fd, ready::number(id.slot)).unwrap_or(fd);
         if let Some(place) = self.copies.get_mut(index) {
-            *place = Some(Copy { serial: id.serial, fd });
+            let mut copy = Copy { serial: id.serial, fd, numbered: false };
+            if is_standard(copy.fd.as_fd()) {
+                copy.number(id.slot);
+            }
+            *place = Some(copy);
             self.count += 1;
             self.order.push_back(id);
         }
@@ -149,6 +177,18 @@ mod tests {
         assert!(cache.get(id(3, 2)).is_some());
         cache.forget(id(3, 2));
         assert!(cache.is_empty());
+    }
+
+    #[test]
+    fn a_copy_is_given_the_number_of_its_connection_when_it_is_to_be_armed() {
+        let mut cache = Cache::new(2);
+        cache.put(id(7, 1), fd());
+        let number = |fd: BorrowedFd<'_>| format!("{fd:?}");
+        let wanted = format!("BorrowedFd {{ fd: {} }}", ready::number(7));
+        assert_ne!(cache.get(id(7, 1)).map(number).as_ref(), Some(&wanted));
+        assert_eq!(cache.numbered(id(7, 1)).map(number).as_ref(), Some(&wanted));
+        assert_eq!(cache.get(id(7, 1)).map(number).as_ref(), Some(&wanted));
+        assert!(cache.numbered(id(7, 2)).is_none());
     }
 
     #[test]

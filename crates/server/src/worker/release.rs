@@ -108,8 +108,8 @@ impl Worker<'_> {
             return Turn::On;
         }
         step("watch");
-        let Some(client) = self.cache.get(id) else { return Turn::On };
-        if self.shared.ready.arm(client, id).is_ok() {
+        let Some(client) = self.cache.numbered(id) else { return Turn::On };
+        if self.shared.ready.arm(client, id, is_new).is_ok() {
             step("arm");
             return Turn::On;
         }
