@@ -25,6 +25,9 @@ const HEADER: usize = 40;
 pub enum End {
     /// Our answer was the last: shut down writing, linger, close.
     Linger,
+    /// Our answer was the last, and the client had said that no request would follow: close at once,
+    /// unless something has come all the same.
+    Done,
     /// The client has ended it, and nothing is owed.
     Gone,
     /// The answer is broken off: reset, so that it cannot look whole.
@@ -76,6 +79,7 @@ fn end_to_code(end: Option<End>) -> u32 {
         Some(End::Linger) => 1,
         Some(End::Gone) => 2,
         Some(End::Reset) => 3,
+        Some(End::Done) => 4,
     }
 }
 
@@ -103,6 +107,7 @@ fn end_from_code(code: u32) -> Option<Option<End>> {
         1 => Some(Some(End::Linger)),
         2 => Some(Some(End::Gone)),
         3 => Some(Some(End::Reset)),
+        4 => Some(Some(End::Done)),
         _ => None,
     }
 }
@@ -229,6 +234,7 @@ mod tests {
             Message::Drain(ID, Drain { then: Some(End::Linger), place: Place::Memory, ..drain }),
             Message::Drain(ID, Drain { place: Place::Elsewhere, ..drain }),
             Message::Closed(ID, End::Linger),
+            Message::Closed(ID, End::Done),
             Message::Closed(ID, End::Gone),
             Message::Closed(ID, End::Reset),
         ];

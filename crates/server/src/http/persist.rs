@@ -31,6 +31,17 @@ impl Asked {
         }
     }
 
+    /// Whether the client has said that no request will follow this one: who sends one all the same
+    /// cannot expect an answer.
+    ///
+    /// # Source
+    ///
+    /// RFC 9112 §9.3 and §9.6.
+    pub fn is_last(&self) -> bool {
+        let Connection { close, keep_alive, .. } = self.connection;
+        close || (self.version == Version::Http10 && !keep_alive)
+    }
+
     /// The truth table. `ends` says whether the client can see where the answer ends without the
     /// connection being closed: a `Content-Length`, chunks, or no body.
     ///

@@ -21,6 +21,9 @@ use crate::table::ConnId;
 /// How often it is looked whether a slow reader has got everything, in milliseconds.
 const SELDOM: u64 = 1_000;
 
+/// An answer of which no more than this many bytes are on their way needs nobody to look after it.
+const LITTLE: u64 = 64 * 1024;
+
 /// The most bytes that are read and dropped.
 const MOST: usize = 1 << 20;
 
@@ -29,9 +32,21 @@ impl Manager<'_> {
     pub(super) fn end(&mut self, id: ConnId, how: End) {
         match how {
             End::Linger => self.begin_linger(id),
+            End::Done => self.end_at_once(id),
             End::Gone => self.close(id, false),
             End::Reset => self.close(id, true),
         }
+    }
+
+    /// Closes it if nothing has come behind the last request, and the kernel can be left alone with what
+    /// it still holds for the client.
+    fn end_at_once(&mut self, id: ConnId) {
+        let Some(connection) = self.desks.get(id) else { return };
+        let came = net::recv(&connection.fd, &mut [0_u8; 1], RecvFlags::DONTWAIT | RecvFlags::PEEK);
+        if matches!(came, Ok((1.., _))) || socket::unsent(connection.fd.as_fd()) > LITTLE {
+            return self.begin_linger(id);
+        }
+        self.close(id, false);
     }
 
     fn begin_linger(&mut self, id: ConnId) {

@@ -45,12 +45,13 @@ impl Worker<'_> {
                 return Ok(self.after(app, outcome));
             }
             Verdict::Keep => None,
-            Verdict::Close => Some(End::Linger),
+            Verdict::Last if rest.is_empty() => Some(End::Done),
+            Verdict::Last | Verdict::Close => Some(End::Linger),
             Verdict::Reset => Some(End::Reset),
             Verdict::Gone => Some(End::Gone),
         };
         let released = match (then, unsent) {
-            (None | Some(End::Linger | End::Reset), unsent) if !unsent.is_nothing() => {
+            (None | Some(End::Linger | End::Done | End::Reset), unsent) if !unsent.is_nothing() => {
                 self.state(State::Replying);
                 self.give_drain(app, id, then, unsent, rest)
             }
@@ -98,6 +99,7 @@ impl Worker<'_> {
     pub(super) fn watch(&mut self, app: &mut dyn App, id: ConnId, row: &Row) -> Turn {
         let now = clock::now();
         row.touch(now);
+        let is_new = row.requests() <= 1; // afterwards it is others' to count
         self.shared.scoreboard.set(self.me, State::Idle, now);
         let Some((_, owner)) = Some(row.state()).filter(|(serial, _)| *serial == id.serial) else {
             return Turn::On;

@@ -328,6 +328,8 @@ impl<'a> Reply<'a> {
             warn!("the writer was not closed: closed for it");
             self.close();
         }
+        // Who has been handed the socket over may have said something else there.
+        let is_last = self.asked.is_last() && !matches!(self.state, State::HandedOver);
         let keep = match self.state {
             State::Ended { keep } => Some(keep),
             State::HandedOver => Some(false),
@@ -339,6 +341,7 @@ impl<'a> Reply<'a> {
             (false, true, _) => Verdict::Gone,
             (false, false, None) => Verdict::Reset,
             (false, false, Some(true)) => Verdict::Keep,
+            (false, false, Some(false)) if is_last => Verdict::Last,
             (false, false, Some(false)) => Verdict::Close,
         };
         Finished {

@@ -9,6 +9,8 @@ pub(crate) enum Verdict {
     Keep,
     /// Whole, and the connection ends.
     Close,
+    /// The same, and the client had said that no request would follow.
+    Last,
     /// Broken off.
     Reset,
     /// The client has gone.

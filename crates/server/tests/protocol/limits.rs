@@ -8,13 +8,14 @@ use crate::site;
 use crate::stories::{Story, the_other_worker};
 
 pub(crate) fn all() -> Vec<Story> {
-    let told: [(&str, fn()); 10] = [
+    let told: [(&str, fn()); 11] = [
         ("a_request_that_waits_too_long_is_shed_and_its_connection_kept", shed),
         ("a_client_that_went_while_it_waited_is_not_served", gone),
         ("half_a_connection_is_dropped_if_the_operator_says_so", half_close),
         ("a_body_without_room_is_507", no_room_for_a_body),
         ("the_log_tells_who_is_drained_and_how_much_is_spooled", told_on_winch),
         ("a_worker_whose_connection_was_closed_is_idle", idle_when_closed),
+        ("who_says_that_a_request_is_the_last_is_not_lingered_for", the_last_request),
         ("what_is_refused_is_counted_and_its_first_told", told_of_refusals),
         ("what_happens_often_is_told_once", told_once),
         ("a_spool_directory_that_is_none_is_status_2", no_spool_dir),
@@ -184,6 +185,29 @@ fn idle_when_closed() {
         asked += 1;
         server.wait_for_nth("scoreboard", asked).contains("state=Idle")
     });
+    server.stop();
+}
+
+fn the_last_request() {
+    let server = Server::start(&["max_workers=1", "linger_timeout=60", "max_keepalive_reqs=1"]);
+    for last in ["HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "HTTP/1.0\r\n\r\n"] {
+        let mut client = server.connect();
+        client.send(&format!("GET /n/0 {last}")).unwrap();
+        assert_eq!(client.answer().unwrap().body, b"/n/0");
+        client.end().unwrap();
+        told(&server, "connections=0 ");
+        // Bytes behind it, which nobody will read: closing at once would be a reset.
+        let mut client = server.connect();
+        client.send(&format!("GET /n/1 {last}GET /n/2")).unwrap();
+        assert_eq!(client.answer().unwrap().body, b"/n/1");
+        client.end().unwrap();
+        told(&server, "lingering=1");
+    }
+    // Here it is the server that has had enough.
+    let mut client = server.connect();
+    assert_eq!(client.get("/n/3"), "/n/3");
+    client.end().unwrap();
+    told(&server, "lingering=1");
     server.stop();
 }
 
