@@ -22,6 +22,8 @@ mod ends;
 mod env_values;
 /// psgix.informational, psgix.logger, exit.
 mod extensions;
+/// What the comparison with other servers writes.
+mod figures;
 /// Bodies that are files, X-Sendfile.
 mod files;
 /// What an application gives back, form by form.

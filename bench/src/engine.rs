@@ -1,5 +1,6 @@
 //! The loop: connections that ask, wait and ask again.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -29,10 +30,10 @@ pub fn run(plan: &Plan) -> anyhow::Result<Report> {
         engine.next(index)?;
     }
     let mut events = Vec::with_capacity(1024);
-    let wait = Timespec::try_from(LOOK)?;
     let mut looked = Instant::now();
     while !engine.over() {
         events.clear();
+        let wait = Timespec::try_from(engine.wake_rested()?)?;
         match epoll::wait(&engine.epoll, spare_capacity(&mut events), Some(&wait)) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
@@ -56,6 +57,8 @@ enum State {
     Connecting(OwnedFd),
     /// A request is under way.
     Asked(OwnedFd),
+    /// It has its answer, and thinks.
+    Resting(OwnedFd),
 }
 
 struct Client {
@@ -88,6 +91,9 @@ struct Engine {
     end: Option<Instant>,
     patience: Duration,
     per_connection: u32,
+    rest: Duration,
+    /// Who rests, and until when: everybody rests as long, so the first in is the first out.
+    resting: VecDeque<(Instant, usize)>,
 }
 
 impl Engine {
@@ -121,6 +127,8 @@ impl Engine {
             begun,
             end,
             patience: plan.patience,
+            rest: plan.rest,
+            resting: VecDeque::new(),
             per_connection: if plan.per_connection == 0 { u32::MAX } else { plan.per_connection },
         })
     }
@@ -135,6 +143,38 @@ impl Engine {
         let elapsed = self.begun.elapsed();
         let [kept, fresh] = self.tallies.map(|tally| Waits::new(tally.waits, tally.failures));
         Report { elapsed, kept, fresh }
+    }
+
+    /// Wakes whoever has rested long enough; gives how long nobody else will.
+    fn wake_rested(&mut self) -> anyhow::Result<Duration> {
+        while let Some((until, index)) = self.resting.front().copied() {
+            let left = until.saturating_duration_since(Instant::now());
+            if !left.is_zero() {
+                return Ok(left.min(LOOK));
+            }
+            self.resting.pop_front();
+            let client = &mut self.clients[index];
+            client.state = match std::mem::replace(&mut client.state, State::Done) {
+                State::Resting(socket) => State::Asked(socket),
+                // The server has closed it meanwhile, as it may.
+                other => other,
+            };
+            self.next(index)?;
+        }
+        Ok(LOOK)
+    }
+
+    /// After an answer: the next request, or a rest before it.
+    fn go_on(&mut self, index: usize) -> anyhow::Result<()> {
+        let client = &mut self.clients[index];
+        if self.rest.is_zero() || client.fresh {
+            return self.next(index);
+        }
+        if let State::Asked(socket) = std::mem::replace(&mut client.state, State::Done) {
+            client.state = State::Resting(socket);
+        }
+        self.resting.push_back((Instant::now() + self.rest, index));
+        Ok(())
     }
 
     /// Begins a client's next request, on the connection that it has or on a new one.
@@ -182,6 +222,13 @@ impl Engine {
     fn handle(&mut self, index: usize) -> anyhow::Result<()> {
         match std::mem::replace(&mut self.clients[index].state, State::Done) {
             State::Done => Ok(()),
+            State::Resting(socket) => {
+                let silent = recv(&socket, &mut [0; 16], RecvFlags::empty()) == Err(Errno::AGAIN);
+                if silent {
+                    self.clients[index].state = State::Resting(socket);
+                }
+                Ok(())
+            }
             State::Connecting(socket) => {
                 let connected = sockopt::socket_error(&socket)?.is_ok();
                 let data = epoll::EventData::new_u64(u64::try_from(index)?);
@@ -217,7 +264,7 @@ impl Engine {
                 if close || client.fresh || client.answers >= self.per_connection {
                     client.state = State::Done;
                 }
-                self.next(index)
+                self.go_on(index)
             }
             Progress::Whole { .. } | Progress::Nonsense => self.fail(index),
         }
@@ -234,11 +281,64 @@ impl Engine {
     fn give_up_late(&mut self, now: Instant) -> anyhow::Result<()> {
         for index in 0..self.clients.len() {
             let client = &self.clients[index];
-            let waiting = !matches!(client.state, State::Done);
+            let waiting = matches!(client.state, State::Connecting(_) | State::Asked(_));
             if waiting && now.duration_since(client.since) > self.patience {
                 self.fail(index)?;
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{SocketAddr, TcpListener};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// Answers one connection after the other, so many requests on each; counts connections.
+    fn server(answers: usize) -> (SocketAddr, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (address, connections) =
+            (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+        let count = Arc::clone(&connections);
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                count.fetch_add(1, Ordering::Relaxed);
+                for _ in 0..answers {
+                    if !matches!(stream.read(&mut [0; 4096]), Ok(1..)) {
+                        break;
+                    }
+                    _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+                }
+            }
+        });
+        (address, connections)
+    }
+
+    fn plan(address: SocketAddr, requests: u32) -> Plan {
+        Plan { amount: Amount::RequestsPerConnection(requests), ..Plan::keepalive(address, 1) }
+    }
+
+    #[test]
+    fn a_connection_is_closed_after_so_many_answers() {
+        let (address, connections) = server(usize::MAX);
+        let report = run(&Plan { per_connection: 3, ..plan(address, 7) }).unwrap();
+        assert_eq!((report.kept.answered(), report.kept.failures), (7, 0));
+        assert_eq!(connections.load(Ordering::Relaxed), 3);
+    }
+
+    #[test]
+    fn a_rest_is_no_wait_and_a_server_may_close_meanwhile() {
+        let (address, connections) = server(2);
+        let rest = Duration::from_millis(30);
+        let report = run(&Plan { rest, ..plan(address, 4) }).unwrap();
+        assert_eq!((report.kept.answered(), report.kept.failures), (4, 0));
+        assert!(report.elapsed >= rest * 3, "{:?}", report.elapsed);
+        assert!(report.kept.median() < rest, "{:?}", report.kept.median());
+        assert_eq!(connections.load(Ordering::Relaxed), 2);
     }
 }

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 use monoceros_bench::{
-    Amount, Hold, Idle, LargePlan, Plan, SlowPlan, Slowness, SoakPlan, beside, compare, count,
-    floor, footprint, kernel_buffers, large, pause, raise_descriptors, run, soak, storm,
+    Amount, Crowd, Hold, Idle, Interrupt, LargePlan, Plan, SlowPlan, Slowness, SoakPlan, beside,
+    compare, count, floor, footprint, kernel_buffers, large, pause, raise_descriptors, run, soak,
+    storm,
 };
 
 /// What `--help` says in the end.
@@ -30,14 +31,14 @@ fn main() -> anyhow::Result<()> {
     raise_descriptors();
     match matches.subcommand() {
         Some(("compare", options)) => {
-            print!("{}", compare::compare(options)?);
+            print!("{}", compare::compare(options, &Interrupt::catch()?)?);
             Ok(())
         }
         Some(("floor", options)) => {
-            print!("{}", floor::floor(options)?);
+            print!("{}", floor::floor(options, &Interrupt::catch()?)?);
             Ok(())
         }
-        Some(("count", options)) => count::check(options),
+        Some(("count", options)) => count::check(options, &Interrupt::catch()?),
         Some((name @ ("floor-least" | "floor-closure"), options)) => {
             std::process::exit(floor::serve(name, options)?)
         }
@@ -95,18 +96,27 @@ fn text(name: &'static str, default: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).default_value(default).help(help)
 }
 
-fn command() -> Command {
-    let address = || Arg::new("address").required(true).value_parser(value_parser!(SocketAddr));
-    let server = || number("server", "0", "Process number of its supervisor");
-    let keepalive = Command::new("keepalive")
+fn keepalive_command() -> Command {
+    Command::new("keepalive")
         .about("Every kept connection makes its own requests, one after the other")
         .arg(number("connections", "100", "Kept connections"))
         .arg(number("requests", "250", "Requests of each"))
         .arg(number("seconds", "0", "Run for so long instead"))
+        .arg(number("pause", "0", "Milliseconds between an answer and the next request"))
+        .arg(number("per-connection", "0", "Close a connection after so many answers; 0: never"))
         .arg(number("fresh", "0", "Clients beside them that connect anew for each request"))
         .arg(number("idle", "0", "Idle connections held beside them, asked again at the end"))
+        .arg(number("slow-readers", "0", "Clients beside them that read 10 KiB/s of --large"))
+        .arg(number("slow-uploaders", "0", "Clients beside them that send bodies at 5 KiB/s"))
+        .arg(number("slow-heads", "0", "Clients beside them that send heads at 10 bytes/s"))
         .arg(number("patience", "5", "Seconds that a request may take"))
-        .arg(Arg::new("path").long("path").help("What to ask for"));
+        .arg(Arg::new("path").long("path").help("What to ask for"))
+        .arg(text("large", "/bytes/33554432", "What slow readers ask for (tests/apps/mixed.psgi)"))
+}
+
+fn command() -> Command {
+    let address = || Arg::new("address").required(true).value_parser(value_parser!(SocketAddr));
+    let server = || number("server", "0", "Process number of its supervisor");
     let slow = Command::new("slow")
         .about("Active clients, alone and beside slow readers, uploaders and senders of heads")
         .arg(number("connections", "20", "Active clients"))
@@ -142,7 +152,7 @@ fn command() -> Command {
         .arg(server())
         .arg(number("megabytes", "0", "Upload so many; 0: read the answer"))
         .arg(text("path", "/up", "What to ask for"));
-    let all = [keepalive, slow, storm, unread, announce, soak, large];
+    let all = [keepalive_command(), slow, storm, unread, announce, soak, large];
     Command::new("monoceros-bench")
         .about("Measures how long requests wait, and what clients cost")
         .version(env!("CARGO_PKG_VERSION"))
@@ -223,6 +233,27 @@ fn hold(
     Ok(())
 }
 
+/// Slow clients of every kind that was asked for, under way.
+fn crowds(
+    options: &ArgMatches,
+    address: SocketAddr,
+    path: &str,
+) -> anyhow::Result<Vec<(Slowness, Crowd)>> {
+    let large = options.get_one::<String>("large").map_or("/", String::as_str);
+    let kinds = [
+        ("slow-readers", Slowness::Readers, large),
+        ("slow-uploaders", Slowness::Uploaders, path),
+        ("slow-heads", Slowness::Heads, path),
+    ];
+    let wanted = kinds.into_iter().filter(|(name, ..)| number_of(options, name) > 0);
+    wanted
+        .map(|(name, slowness, path)| {
+            let crowd = Crowd::start(address, slowness, number_of(options, name), path, false)?;
+            Ok((slowness, crowd))
+        })
+        .collect()
+}
+
 fn keepalive(options: &ArgMatches) -> anyhow::Result<()> {
     let seconds = |name| u64::try_from(number_of(options, name)).map(Duration::from_secs);
     let address = address(options);
@@ -230,6 +261,8 @@ fn keepalive(options: &ArgMatches) -> anyhow::Result<()> {
     let mut plan = Plan::keepalive(address, number_of(options, "connections"));
     plan.fresh = number_of(options, "fresh");
     plan.patience = seconds("patience")?;
+    plan.rest = Duration::from_millis(u64::try_from(number_of(options, "pause"))?);
+    plan.per_connection = u32::try_from(number_of(options, "per-connection"))?;
     plan.amount = match seconds("seconds")? {
         Duration::ZERO => {
             Amount::RequestsPerConnection(u32::try_from(number_of(options, "requests"))?)
@@ -245,10 +278,19 @@ fn keepalive(options: &ArgMatches) -> anyhow::Result<()> {
     if idle.count() > 0 {
         println!("{} idle connections opened in {:.2?}", idle.count(), opening.elapsed());
     }
+    let crowds = crowds(options, address, &plan.path)?;
     print!("{}", run(&plan)?);
     if idle.count() > 0 {
         let longest = idle.ask_all()?;
         println!("all {} idle connections answered; longest wait {longest:.2?}", idle.count());
+    }
+    for (slowness, crowd) in crowds {
+        let told = crowd.finish()?;
+        let read = told.read / 1024;
+        println!(
+            "slow {slowness:?}: {} answered, {read} KiB read, failed {:?}",
+            told.answered, told.failed
+        );
     }
     Ok(())
 }

@@ -25,6 +25,8 @@ pub struct Plan {
     pub fresh: usize,
     /// A kept connection is closed and made anew after so many answers; 0: never.
     pub per_connection: u32,
+    /// How long a kept client rests between an answer and its next request.
+    pub rest: Duration,
     /// When it is over.
     pub amount: Amount,
     /// How long one request may take, with its connecting; longer is a failure.
@@ -41,6 +43,7 @@ impl Plan {
             kept,
             fresh: 0,
             per_connection: 0,
+            rest: Duration::ZERO,
             amount: Amount::RequestsPerConnection(250),
             patience: Duration::from_secs(5),
         }

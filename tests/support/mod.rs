@@ -17,7 +17,7 @@ use std::time::Duration;
 pub(crate) use answer::{Answer, End};
 pub(crate) use client::Client;
 pub(crate) use process::{Pid, Signal, Tree, kill, pss, signal};
-pub(crate) use server::{Door, Finished, Server, Setup};
+pub(crate) use server::{Door, Finished, Server, Setup, stage};
 
 /// How long anything may take that ought to happen at once. Generous: machines are shared.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(10);

@@ -356,7 +356,7 @@ fn pid_of(child: &Child) -> Pid {
 }
 
 /// Where door two was staged: `make stage` fills it.
-fn stage() -> PathBuf {
+pub(crate) fn stage() -> PathBuf {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("dist/Plack-Handler-Monoceros/blib");
     let stage = std::env::var_os("MONOCEROS_STAGE").map_or(default, PathBuf::from);
     let library = stage.join("arch/auto/Plack/Handler/Monoceros/Monoceros.so");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 
 use super::figures::{Figures, SHARES};
-use super::interrupt::Interrupt;
+use crate::interrupt::Interrupt;
 use crate::pause;
 
 /// One of them.

@@ -9,12 +9,12 @@ use anyhow::{bail, ensure};
 
 use super::figures::{Figures, whole};
 use super::foreign::{Ask, Tool};
-use super::interrupt::Interrupt;
 use super::peers::{Filling, Peer};
 use super::scenarios::{Along, Load, Point, Scenario};
 use super::started::{Question, Spent, Started, free_port};
 use crate::engine::run;
 use crate::idle::Idle;
+use crate::interrupt::Interrupt;
 use crate::plan::{Amount, Plan};
 use crate::tree::footprint;
 

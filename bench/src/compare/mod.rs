@@ -9,7 +9,6 @@
 
 pub(crate) mod figures;
 pub(crate) mod foreign;
-pub(crate) mod interrupt;
 pub(crate) mod machine;
 mod measure;
 pub(crate) mod peers;
@@ -28,12 +27,12 @@ use anyhow::{Context, bail, ensure};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use self::foreign::Tool;
-use self::interrupt::Interrupt;
 use self::measure::Setup;
 use self::peers::{Ours, Peer};
 use self::report::Report;
 use self::results::{Results, Row};
 use self::scenarios::{App, Load, Scenario};
+use crate::interrupt::Interrupt;
 
 const HELP: &str = "\
 Every server that is installed is started with the same application, the same number of workers, 50,000 requests of
@@ -130,9 +129,8 @@ impl Asked {
 ///
 /// Nothing can be measured, files cannot be written, or it was interrupted: then what had been measured
 /// was written first.
-pub fn compare(options: &ArgMatches) -> anyhow::Result<String> {
+pub fn compare(options: &ArgMatches, interrupt: &Interrupt) -> anyhow::Result<String> {
     let asked = Asked::read(options)?;
-    let interrupt = Interrupt::catch()?;
     let (peers, missing) = choose(&asked)?;
     need_tools(&asked.scenarios)?;
     let folder = asked.out.join("run");

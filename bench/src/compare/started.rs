@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
 
-use super::interrupt::Interrupt;
 use super::peers::{Filling, Peer};
 use crate::answer::{Progress, progress};
+use crate::interrupt::Interrupt;
 use crate::{pause, pids};
 
 /// How long a server may take to answer for the first time.

@@ -16,12 +16,12 @@ use anyhow::{Context, bail};
 use clap::{Arg, ArgMatches, Command as Subcommand, value_parser};
 
 use self::calls::Calls;
-use crate::compare::interrupt::Interrupt;
 use crate::compare::peers::{self, Filling, Ours, Peer};
 use crate::compare::plot::grouped;
 use crate::compare::scenarios::App;
 use crate::compare::started::{Question, Started, free_port};
 use crate::compare::table::Table;
+use crate::interrupt::Interrupt;
 
 /// The subcommand.
 pub fn command() -> Subcommand {
@@ -77,7 +77,7 @@ fn pids(log: &str, words: &str) -> Vec<u32> {
 /// # Errors
 ///
 /// Something is missing, or a request failed.
-pub fn count(options: &ArgMatches) -> anyhow::Result<(String, Vec<String>)> {
+pub fn count(options: &ArgMatches, interrupt: &Interrupt) -> anyhow::Result<(String, Vec<String>)> {
     need("strace")?;
     need("valgrind")?;
     let path = |name: &str| options.get_one::<PathBuf>(name);
@@ -90,7 +90,7 @@ pub fn count(options: &ArgMatches) -> anyhow::Result<(String, Vec<String>)> {
     let bounds = read(&bounds)?;
     let folder = std::env::temp_dir().join(format!("monoceros-count-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
-    let counting = Counting { peer: peer(options)?, folder, interrupt: Interrupt::catch()? };
+    let counting = Counting { peer: peer(options)?, folder, interrupt: interrupt.clone() };
     let counted = all(&counting);
     if counted.is_ok() {
         _ = fs::remove_dir_all(&counting.folder);
@@ -202,8 +202,8 @@ fn judge(counted: &[Count], bounds: &[(String, f64)]) -> (String, Vec<String>) {
 ///
 /// As [`count`], and if something has grown.
 #[expect(clippy::print_stdout, reason = "figures are what it is for")]
-pub fn check(options: &ArgMatches) -> anyhow::Result<()> {
-    let (table, grown) = count(options)?;
+pub fn check(options: &ArgMatches, interrupt: &Interrupt) -> anyhow::Result<()> {
+    let (table, grown) = count(options, interrupt)?;
     print!("{table}");
     if !grown.is_empty() {
         bail!("more than it may be (bench/src/count/bounds.txt):\n  {}", grown.join("\n  "));

@@ -20,13 +20,13 @@ use clap::{Arg, ArgMatches, Command as Subcommand, value_parser};
 
 use crate::compare::figures::median;
 use crate::compare::foreign::{Ask, Tool, wait};
-use crate::compare::interrupt::Interrupt;
 use crate::compare::machine;
 use crate::compare::peers::{self, Filling, Peer};
 use crate::compare::plot::grouped;
 use crate::compare::scenarios::App;
 use crate::compare::started::{Question, Started, free_port};
 use crate::compare::table::Table;
+use crate::interrupt::Interrupt;
 
 /// The subcommand.
 pub fn command() -> Subcommand {
@@ -109,7 +109,7 @@ const FUNCTION: usize = 2;
 ///
 /// If something cannot be started, or it was interrupted.
 #[expect(clippy::print_stderr, reason = "progress is shown beside the figures")]
-pub fn floor(options: &ArgMatches) -> anyhow::Result<String> {
+pub fn floor(options: &ArgMatches, interrupt: &Interrupt) -> anyhow::Result<String> {
     let number = |name: &str| options.get_one::<u32>(name).copied().unwrap_or(1);
     ensure!(Tool::Wrk.is_installed(), "wrk is missing: apt-get install wrk");
     let folder = std::env::temp_dir().join(format!("monoceros-floor-{}", std::process::id()));
@@ -132,7 +132,7 @@ pub fn floor(options: &ArgMatches) -> anyhow::Result<String> {
             threads: machine::processors().min(number("connections")),
         },
         workers: number("workers"),
-        interrupt: Interrupt::catch()?,
+        interrupt: interrupt.clone(),
         costs: Vec::new(),
     };
     let mut parts = parts(options, app)?;

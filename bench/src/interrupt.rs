@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::bail;
 
-/// Whether somebody wants us to stop.
+/// Whether somebody wants us to stop. By default nobody can.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Interrupt(Arc<AtomicBool>);
+pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
     /// Takes the signals over.
@@ -15,7 +15,7 @@ impl Interrupt {
     /// # Errors
     ///
     /// If the kernel does not give them.
-    pub(crate) fn catch() -> anyhow::Result<Self> {
+    pub fn catch() -> anyhow::Result<Self> {
         let flag = Self::default();
         for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
             signal_hook::flag::register(signal, Arc::clone(&flag.0))?;
