@@ -61,7 +61,7 @@ test: needs-test stage
 test-perl: stage
 	$(PERL) -MPlack -MTest::TCP -e1
 	cargo test --locked -p monoceros-perl -p monoceros-psgi
-	cargo test --locked --test main -- suite:: extensions:: psgi_env:: responses:: streaming:: signals:: deaths::
+	cargo test --locked --test main -- libperl:: suite:: extensions:: psgi_env:: responses:: streaming:: signals:: deaths::
 	cd $(DIST) && MONOCEROS_VALGRIND=0 MONOCEROS_PROGRAM=$(BUILT)/debug/monoceros \
 	  $(PERL) -S prove -b $$(ls t/*.t | grep -v frameworks)
 

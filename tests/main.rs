@@ -44,6 +44,8 @@ mod idle;
 mod keepalive;
 /// Bodies that are larger than memory should ever be.
 mod large;
+/// What the program is made of.
+mod libperl;
 /// Addresses: TCP, IPv6, UNIX, several, inherited.
 mod listeners;
 /// Exactly once, in order, while workers die; newcomers beside kept connections.

@@ -3,7 +3,9 @@
 //!
 //! A perl that the shim cannot work with is refused here, in plain words; the shim's `#error`s stand behind.
 //! It links nothing itself: the leaf decides. The program's build.rs turns `DEP_MONOCEROS_PERL_LDOPTS`
-//! into link arguments; the library that perl loads must not. Our own tests do.
+//! into link arguments; the library that perl loads must not. Our own tests do. Which libperl that is: `libperl.rs`.
+
+mod libperl;
 
 use std::env;
 use std::path::Path;
@@ -27,8 +29,9 @@ fn main() {
     println!("cargo:rerun-if-changed={core}/config.h");
     check(&perl, version, built_with, core);
 
+    let ccopts = ask(&perl, &["-MExtUtils::Embed", "-e", "ccopts"]);
     let mut build = cc::Build::new();
-    for word in words(&ask(&perl, &["-MExtUtils::Embed", "-e", "ccopts"])) {
+    for word in words(&ccopts) {
         match word.strip_prefix("-I") {
             Some(dir) => build.flag("-isystem").flag(dir),
             None => build.flag(word),
@@ -39,8 +42,8 @@ fn main() {
     }
     build.pic(true).warnings(true).flag("-Wno-unused-parameter").compile("monoceros_shim");
 
-    let ldopts = ask(&perl, &["-MExtUtils::Embed", "-e", "ldopts"]);
-    println!("cargo:ldopts={}", words(&ldopts).collect::<Vec<_>>().join(" "));
+    let ldopts = libperl::ldopts(&perl, core, &ccopts);
+    println!("cargo:ldopts={ldopts}");
     println!("cargo:multiplicity={multiplicity}");
     println!("cargo:rustc-link-arg=-Wl,--no-as-needed");
     for word in words(&ldopts) {
