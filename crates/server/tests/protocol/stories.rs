@@ -147,7 +147,7 @@ fn a_stream_is_chunked() {
 }
 
 fn silence() {
-    let server = Server::start(&["max_workers=1", "keepalive_timeout=0.3"]);
+    let server = Server::start(&["max_workers=1", "keepalive_timeout=2"]);
     let mut client = server.connect();
     for n in 0..3 {
         client.get(&format!("/n/{n}"));
@@ -260,8 +260,14 @@ fn traffic(server: &Server) -> Seen {
 
 fn a_worker_killed_at(step: &str) {
     let server = Server::start_to_die(&["max_workers=2"], step);
-    let seen = traffic(&server);
-    assert!(server.has_died(), "nobody reached the step {step}");
+    let mut seen = traffic(&server);
+    // Which worker meets whom is chance: on a busy machine one of the two may have served them all.
+    until("somebody has reached the step", || {
+        server.has_died() || {
+            seen.broken += traffic(&server).broken;
+            false
+        }
+    });
     assert!(seen.broken <= 1, "one death has cost {} connections", seen.broken);
     server.wait_for("buried");
     until("there are two workers again", || server.family().len() == 4);
