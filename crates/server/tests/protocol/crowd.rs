@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 
 use crate::client::{Client, request};
-use crate::server::{Server, until};
+use crate::server::{DEADLINE, Server, pass, until};
 use crate::stories::Story;
 
 pub(crate) fn all() -> Vec<Story> {
@@ -54,14 +54,14 @@ fn no_slot_is_free() {
 
 /// More clients than the manager hears of at once speak while it sleeps past their deadline.
 fn behind() {
-    let server = Server::start(&["max_workers=2", "header_timeout=1"]);
+    let server = Server::start(&["max_workers=2", "header_timeout=4"]);
     let mut clients: Vec<Client> = (0..400).map(|_| server.connect()).collect();
     server.some_worker(); // the manager has accepted them all
     kill_process(server.manager(), Signal::STOP).unwrap();
     for (n, client) in clients.iter_mut().enumerate() {
         client.send(&request(&format!("/n/{n}"))).unwrap();
     }
-    let until_late = Instant::now() + Duration::from_millis(1_200);
+    let until_late = Instant::now() + Duration::from_millis(4_200);
     until("their deadline has passed", || Instant::now() > until_late);
     kill_process(server.manager(), Signal::CONT).unwrap();
     for (n, client) in clients.iter_mut().enumerate() {
@@ -131,7 +131,7 @@ fn lost_in_a_crowd() {
     limit_descriptors(worker, Some(1024));
     let (begun, over) = (Instant::now(), AtomicBool::new(false));
     let crowd = || {
-        while !over.load(Relaxed) && begun.elapsed() < Duration::from_secs(8) {
+        while !over.load(Relaxed) && begun.elapsed() < 2 * DEADLINE {
             server.connect().get("/spin/5");
         }
     };
@@ -140,7 +140,6 @@ fn lost_in_a_crowd() {
         let answer = lost.answer();
         over.store(true, Relaxed);
         assert_eq!(answer.unwrap().body, b"/n/lost");
-        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     });
     server.stop();
 }
@@ -165,15 +164,17 @@ fn many_at_the_end() {
 
 fn gone() {
     let server = Server::start(&["max_workers=1"]);
-    let mut busy = server.connect();
-    busy.send(&request("/spin/600")).unwrap();
-    until("it runs", || server.has_run("/spin/600"));
+    let mut busy = server.hold();
     let mut gone = server.connect();
     gone.send(&request("/n/gone")).unwrap();
     let mut other = server.connect();
     other.send("GET /n/other HTTP/1.1\r\n").unwrap();
+    server.manager_has_read();
     gone.reset();
     other.send("Host: a\r\n\r\n").unwrap();
+    // Whoever has waited for a moment only is not looked after.
+    pass(Duration::from_millis(200));
+    server.open_gate();
     assert_eq!(busy.answer().unwrap().body, b"done");
     assert_eq!(other.answer().unwrap().body, b"/n/other");
     assert!(!server.has_run("/n/gone"));

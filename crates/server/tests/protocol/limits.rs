@@ -1,9 +1,11 @@
 //! What happens when there is too little: workers, room in the spool directory, memory.
 
+use std::time::Duration;
+
 use rustix::process::{Signal, kill_process};
 
 use crate::client::request;
-use crate::server::{Server, until};
+use crate::server::{Server, pass, until};
 use crate::site;
 use crate::stories::{Story, the_other_worker};
 
@@ -24,16 +26,20 @@ pub(crate) fn all() -> Vec<Story> {
     told.into_iter().map(|(name, story)| (name.to_owned(), Box::new(story) as _)).collect()
 }
 
+/// Whoever has waited longer than a moment is looked after when his turn comes: is he still there?
+const NOTICEABLE: Duration = Duration::from_millis(200);
+
 fn shed() {
-    let server = Server::start(&["max_workers=1", "queue_timeout=0.2"]);
+    let server = Server::start(&["max_workers=1", "queue_timeout=2"]);
     let mut kept = server.connect();
     kept.get("/n/0");
-    let mut busy = server.connect();
-    busy.send(&request("/spin/900")).unwrap();
-    until("the worker is busy", || server.has_run("/spin/900"));
+    let mut busy = server.hold();
     kept.send(&request("/n/kept")).unwrap();
     let mut fresh = server.connect();
     fresh.send(&request("/n/fresh")).unwrap();
+    server.manager_has_read();
+    pass(Duration::from_millis(2_200));
+    server.open_gate();
     assert_eq!(busy.answer().unwrap().status, 200);
     for mut client in [kept, fresh] {
         assert_eq!(client.answer().unwrap().status, 503);
@@ -47,14 +53,15 @@ fn gone() {
     let server = Server::start(&["max_workers=1"]);
     let mut kept = server.connect();
     kept.get("/n/0");
-    let mut busy = server.connect();
-    busy.send(&request("/spin/300")).unwrap();
-    until("the worker is busy", || server.has_run("/spin/300"));
+    let mut busy = server.hold();
     kept.send(&request("/n/kept")).unwrap();
     kept.reset();
     let mut fresh = server.connect();
     fresh.send(&request("/n/fresh")).unwrap();
+    server.manager_has_read();
     fresh.reset();
+    pass(NOTICEABLE);
+    server.open_gate();
     assert_eq!(busy.answer().unwrap().status, 200);
     assert_eq!(server.connect().get("/n/other"), "/n/other");
     assert!(!server.has_run("/n/kept") && !server.has_run("/n/fresh"));
@@ -64,12 +71,13 @@ fn gone() {
 fn half_close() {
     for (how, served) in [("half_close=serve", true), ("half_close=drop", false)] {
         let server = Server::start(&["max_workers=1", how]);
-        let mut busy = server.connect();
-        busy.send(&request("/spin/300")).unwrap();
-        until("the worker is busy", || server.has_run("/spin/300"));
+        let mut busy = server.hold();
         let mut half = server.connect();
         half.send(&request("/n/half")).unwrap();
         half.shut_writing();
+        server.manager_has_read();
+        pass(NOTICEABLE);
+        server.open_gate();
         assert_eq!(busy.answer().unwrap().status, 200);
         assert_eq!(half.answer().is_ok(), served, "{how}");
         assert_eq!(server.has_run("/n/half"), served, "{how}");
@@ -117,12 +125,10 @@ fn told_of_refusals() {
 /// Requests that were not run, and TLS: each is counted, and one line tells of the first. Of three clients
 /// that have gone the manager hears after two seconds, of one only the worker.
 fn told_once() {
-    let server = Server::start(&["max_workers=1", "queue_timeout=0.1"]);
+    let server = Server::start(&["max_workers=1", "queue_timeout=2"]);
     let mut kept = server.connect();
     kept.get("/n/0");
-    let mut busy = server.connect();
-    busy.send(&request("/spin/2600")).unwrap();
-    until("the worker is busy", || server.has_run("/spin/2600"));
+    let mut busy = server.hold();
     kept.send(&request("/n/kept")).unwrap();
     kept.reset();
     let mut late = [(); 3].map(|()| server.connect());
@@ -136,6 +142,8 @@ fn told_once() {
         assert_eq!(tls.answer().unwrap().status, 400);
         gone.reset();
     }
+    pass(Duration::from_millis(2_600));
+    server.open_gate();
     assert_eq!(busy.answer().unwrap().status, 200);
     for client in &mut late {
         assert_eq!(client.answer().unwrap().status, 503);

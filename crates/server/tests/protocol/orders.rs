@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::client::{Client, Seen, request};
-use crate::server::{Server, until};
+use crate::server::{DEADLINE, Server, pass, until};
 use crate::stories::{Story, many};
 
 pub(crate) fn all() -> Vec<Story> {
@@ -42,12 +42,6 @@ fn running(server: &Server, path: &str) -> Client {
 fn workers(server: &Server) -> Vec<Pid> {
     let others = [server.manager(), server.supervisor()];
     server.family().into_iter().filter(|pid| !others.contains(pid)).collect()
-}
-
-/// Lets time pass, for want of anything to wait for.
-fn pass(time: Duration) {
-    let end = Instant::now() + time;
-    until("the time has passed", || Instant::now() > end);
 }
 
 fn term_by(signal: Signal) {
@@ -83,7 +77,7 @@ fn a_second_term_is_fast() {
     server.signal(Signal::TERM);
     assert!(client.answer().is_err());
     assert_eq!(server.end(), Some(0));
-    assert!(before.elapsed() < Duration::from_secs(4));
+    assert!(before.elapsed() < DEADLINE);
 }
 
 fn an_interrupt_is_fast() {
@@ -93,7 +87,7 @@ fn an_interrupt_is_fast() {
     server.signal(Signal::INT);
     assert!(client.answer().is_err());
     assert_eq!(server.end(), Some(0));
-    assert!(before.elapsed() < Duration::from_secs(4));
+    assert!(before.elapsed() < DEADLINE);
 }
 
 fn graceful_timeout() {

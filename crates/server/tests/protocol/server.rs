@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::client::Client;
+use crate::client::{Client, request};
 use crate::site;
 
-/// Nothing that is waited for takes longer.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(15);
+/// Nothing that is waited for takes longer, unless it waits for a limit of the server's own.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(25);
 
 type Lines = Arc<(Mutex<Vec<String>>, Condvar)>;
 
@@ -26,6 +26,7 @@ pub(crate) struct Server {
     lines: Lines,
     ran: PathBuf,
     die_once: PathBuf,
+    gate: PathBuf,
     pub(crate) address: SocketAddr,
 }
 
@@ -41,12 +42,14 @@ impl Server {
         let file = |what: &str| {
             std::env::temp_dir().join(format!("protocol-{}-{number}.{what}", std::process::id()))
         };
-        let (ran, die_once) = (file("ran"), file("die"));
+        let (ran, die_once, gate) = (file("ran"), file("die"), file("gate"));
         fs::write(&die_once, "").unwrap();
+        fs::write(&gate, "").unwrap();
         let options = [&["listen=127.0.0.1:0"][..], options].concat().join("\n");
         let mut child = Command::new(std::env::current_exe().unwrap())
             .env(site::MARK, options)
             .env(site::RAN, &ran)
+            .env(site::GATE, &gate)
             .env("MONOCEROS_DIE_AT", step)
             .env("MONOCEROS_DIE_ONCE", &die_once)
             .stderr(Stdio::piped())
@@ -55,7 +58,7 @@ impl Server {
             .unwrap();
         let lines = listen(child.stderr.take().unwrap());
         let nowhere = "127.0.0.1:1".parse().unwrap();
-        let mut server = Self { child, lines, ran, die_once, address: nowhere };
+        let mut server = Self { child, lines, ran, die_once, gate, address: nowhere };
         let ready = server.wait_for("address=");
         let address = ready.split("address=").nth(1).unwrap();
         server.address = address.split([',', ' ']).next().unwrap().parse().unwrap();
@@ -114,6 +117,26 @@ impl Server {
     /// Whether the application has begun to run this.
     pub(crate) fn has_run(&self, path: &str) -> bool {
         fs::read_to_string(&self.ran).unwrap_or_default().lines().any(|line| line == path)
+    }
+
+    /// A client whose request is being run, by a worker that is busy with it until [`Self::open_gate`].
+    pub(crate) fn hold(&self) -> Client {
+        let mut client = self.connect();
+        client.send(&request("/hold")).unwrap();
+        until("it runs", || self.has_run("/hold"));
+        client
+    }
+
+    /// Whoever is held goes on, and nobody is held any more.
+    pub(crate) fn open_gate(&self) {
+        fs::remove_file(&self.gate).unwrap();
+    }
+
+    /// Returns when the manager has read whatever was sent before.
+    pub(crate) fn manager_has_read(&self) {
+        let mut other = self.connect();
+        other.send("NONSENSE\r\n\r\n").unwrap();
+        assert_eq!(other.answer().unwrap().status, 400);
     }
 
     /// No request was run twice.
@@ -196,12 +219,18 @@ impl Drop for Server {
         }
         let _ = self.child.wait();
         let remove = |path: &Path| fs::remove_file(path);
-        let _ = (remove(&self.ran), remove(&self.die_once));
+        let _ = (remove(&self.ran), remove(&self.die_once), remove(&self.gate));
     }
 }
 
 fn pid(text: &str) -> Pid {
     Pid::from_raw(text.trim().parse().unwrap()).unwrap()
+}
+
+/// Lets time pass, for want of anything to wait for.
+pub(crate) fn pass(time: Duration) {
+    let end = Instant::now() + time;
+    until("the time has passed", || Instant::now() > end);
 }
 
 /// Waits for a state that nobody announces.

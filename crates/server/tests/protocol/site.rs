@@ -5,6 +5,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,9 @@ use monoceros_server::worker::plain::Plain;
 pub(crate) const MARK: &str = "MONOCEROS_PROTOCOL_OPTIONS";
 /// Set in the environment of a server: where it writes what it runs.
 pub(crate) const RAN: &str = "MONOCEROS_PROTOCOL_RAN";
+
+/// Set in the environment of a server: `/hold` is busy as long as there is this file.
+pub(crate) const GATE: &str = "MONOCEROS_PROTOCOL_GATE";
 
 /// Bytes of the answer to `/big`: more than the kernel keeps for a client that does not read.
 pub(crate) const BIG: usize = 24 << 20;
@@ -54,6 +58,13 @@ fn answer(ran: &mut File, request: &Request<'_>, reply: &mut Reply<'_>) -> Outco
             let millis = path.split('/').nth(2).map_or(2, |millis| millis.parse().unwrap());
             let until = Instant::now() + Duration::from_millis(millis);
             while Instant::now() < until {}
+            reply.whole(200, &plain, &[b"done"]).unwrap();
+        }
+        "hold" => {
+            let gate = std::env::var_os(GATE).map(PathBuf::from).unwrap();
+            while gate.exists() {
+                std::thread::park_timeout(Duration::from_millis(1));
+            }
             reply.whole(200, &plain, &[b"done"]).unwrap();
         }
         "exit" => return Outcome::Exit(7),
