@@ -133,9 +133,9 @@ pub fn compare(options: &ArgMatches, interrupt: &Interrupt) -> anyhow::Result<St
     let asked = Asked::read(options)?;
     let (peers, missing) = choose(&asked)?;
     need_tools(&asked.scenarios)?;
-    let folder = asked.out.join("run");
+    fs::create_dir_all(&asked.out).with_context(|| format!("making {}", asked.out.display()))?;
+    let folder = std::env::temp_dir().join(format!("monoceros-compare-{}", std::process::id()));
     fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    let folder = folder.canonicalize()?;
     for app in App::ALL {
         fs::write(folder.join(app.file()), app.text())?;
     }
@@ -163,6 +163,7 @@ pub fn compare(options: &ArgMatches, interrupt: &Interrupt) -> anyhow::Result<St
         processors: machine::processors(),
     };
     let text = report.write(&asked.out)?;
+    _ = fs::remove_dir_all(&setup.folder);
     interrupt.check().with_context(|| format!("what there is, is in {}", asked.out.display()))?;
     Ok(text)
 }

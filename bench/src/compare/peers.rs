@@ -25,6 +25,17 @@ pub(crate) struct Peer {
     pub(crate) note: String,
 }
 
+impl Peer {
+    /// The command as it is told: without where things are on this machine.
+    pub(crate) fn told(&self) -> String {
+        match self.name.as_str() {
+            name if name == OURS[0] => format!("monoceros {OPTIONS}"),
+            name if name == OURS[1] => format!("plackup -s Monoceros {OPTIONS}"),
+            _ => self.template.clone(),
+        }
+    }
+}
+
 /// Ours, by name: the first is what bounds are about; both are judged.
 pub(crate) const OURS: [&str; 2] = ["monoceros", "monoceros-plackup"];
 
@@ -259,6 +270,13 @@ mod tests {
         assert_eq!(peer.name, "mine");
         let filling = Filling { port: 81, workers: 3, app: Path::new("/a b.psgi"), idle: 10 };
         assert_eq!(peer.command(&filling), "exec env A=1 server -p 81 -w 3 '/a b.psgi'");
+    }
+
+    #[test]
+    fn where_ours_are_is_not_told() {
+        let one = Peer { name: OURS[1].to_owned(), ..parse("x=/secret/place {port}").unwrap() };
+        assert!(one.told().starts_with("plackup -s Monoceros -E deployment --listen"));
+        assert_eq!(parse("x=/a/place {port}").unwrap().told(), "/a/place {port}");
     }
 
     #[test]

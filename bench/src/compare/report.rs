@@ -59,6 +59,24 @@ impl Report<'_> {
         Ok(markdown)
     }
 
+    /// Requests per second: a row per scenario of one point, a column per server.
+    fn summary(&self) -> Table {
+        let mut table = Table::new(&["requests/s"]);
+        table.head.extend(self.peers.iter().map(|peer| peer.name.clone()));
+        let one = |scenario: &&Scenario| {
+            scenario.along == Along::Nothing && !self.results.points(scenario.name).is_empty()
+        };
+        for scenario in self.scenarios.iter().filter(one) {
+            let cell = |peer: &Peer| {
+                let rate = self.results.median(scenario.name, 0, &peer.name).and_then(|it| it.rate);
+                rate.map_or_else(|| "fails".to_owned(), grouped)
+            };
+            let cells = self.peers.iter().map(cell);
+            table.rows.push(std::iter::once(scenario.name.to_owned()).chain(cells).collect());
+        }
+        table
+    }
+
     fn section(&self, scenario: &Scenario) -> Section {
         let table = match scenario.along {
             Along::Nothing => self.one_point(scenario),
@@ -262,18 +280,25 @@ impl Report<'_> {
         self.peers.iter().map(|peer| {
             let name = format!("{} {}", peer.name, peer.version);
             let note = if peer.note.is_empty() { "" } else { "; " };
-            [name.trim().to_owned(), peer.template.clone(), format!("{note}{}", peer.note)]
+            [name.trim().to_owned(), peer.told(), format!("{note}{}", peer.note)]
         })
     }
 
     fn markdown(&self, sections: &[Section]) -> String {
         let mut text = String::new();
         let mut add = |parts: &[&str]| parts.iter().for_each(|part| text.push_str(part));
+        add(&[
+            "# Monoceros and its peers\n\nWritten by `monoceros-bench compare`; the same as a page: index.html.\n\n",
+        ]);
         for remark in &self.remarks {
             add(&["- ", remark, "\n"]);
         }
         for [name, command, note] in self.servers() {
             add(&["- ", &name, ": `", &command, "`", &note, "\n"]);
+        }
+        let summary = self.summary();
+        if !summary.rows.is_empty() {
+            add(&["\n## In short\n\n", &summary.markdown(), "\n## Scenario by scenario\n"]);
         }
         add(&["\n"]);
         for section in sections {
@@ -304,6 +329,7 @@ impl Report<'_> {
             let [name, command, note] = [name, command, note].map(|part| escaped(&part));
             format!("{name}: <code>{command}</code>{note}")
         })));
+        text.push_str(&self.summary().html());
         for section in sections {
             let Section { title, about, table, .. } = section;
             text.push_str(&format!("<h2>{}</h2>\n<p>{}</p>\n", escaped(title), escaped(about)));

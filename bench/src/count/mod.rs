@@ -204,7 +204,7 @@ fn judge(counted: &[Count], bounds: &[(String, f64)]) -> (String, Vec<String>) {
 #[expect(clippy::print_stdout, reason = "figures are what it is for")]
 pub fn check(options: &ArgMatches, interrupt: &Interrupt) -> anyhow::Result<()> {
     let (table, grown) = count(options, interrupt)?;
-    print!("{table}");
+    print!("# What one request costs\n\nWritten by `monoceros-bench count`.\n\n{table}");
     if !grown.is_empty() {
         bail!("more than it may be (bench/src/count/bounds.txt):\n  {}", grown.join("\n  "));
     }

@@ -234,7 +234,7 @@ impl Floor {
         let cost = median(self.costs.iter().copied()).unwrap_or_default();
         let Ask { connections, threads, seconds, .. } = &self.ask;
         let mut text = format!(
-            "- {}\n- {} rounds of {seconds} s each, interleaved; medians; {}, {connections} connections, {} workers, \
+            "# The ceiling\n\nWritten by `monoceros-bench floor`.\n\n- {}\n- {} rounds of {seconds} s each, interleaved; medians; {}, {connections} connections, {} workers, \
              wrk with {threads} threads\n- one call of the application takes {cost:.1} µs of processor time\n\n{}\n",
             machine::describe(),
             parts[NETWORK].rates.len(),
