@@ -24,6 +24,7 @@ const INNER: &[&str] = &[
     "os",
     "ready",
     "roots",
+    "rounds",
     "scoreboard",
     "shared",
     "spool",
@@ -44,6 +45,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("ready", &["table", "os"]),
     ("channel", &["table", "spool", "os"]),
     ("scoreboard", &["table", "os"]),
+    ("rounds", &["table", "os"]),
     ("manager", INNER),
     ("worker", INNER),
 ];

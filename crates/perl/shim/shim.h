@@ -110,6 +110,6 @@ size_t perl_count(struct perl_host *);                    /* live SVs, for tests
 
 /* wait.c */
 enum outcome perl_wait(struct perl_host *, int fd, int writable, int timeout_ms, int *ready);
-enum outcome perl_claim(struct perl_host *, int list, int timeout_ms, uint64_t *data, int *ready);
+enum outcome perl_claim(struct perl_host *, int list, int timeout_ms, uint64_t *data, int room, int *ready);
 
 #endif

@@ -12,6 +12,8 @@
 #include <sys/epoll.h>
 #include <time.h>
 
+enum { MOST_EVENTS = 16 };       /* of one claim */
+
 struct waiting {
     struct perl_host *host;
     sigset_t open;                 /* the mask of the worker */
@@ -110,8 +112,19 @@ enum outcome perl_wait(struct perl_host *h, int fd, int writable, int timeout_ms
     return out;
 }
 
-/* First without blocking: a busy worker pays for one system call and no barrier. */
-enum outcome perl_claim(struct perl_host *h, int list, int timeout_ms, uint64_t *data, int *ready)
+/* Takes what is there, as far as there is room: a busy worker pays for one system call and no barrier. */
+static int claim_now(int list, uint64_t *data, int room)
+{
+    struct epoll_event events[MOST_EVENTS];
+    int got = epoll_wait(list, events, room < MOST_EVENTS ? room : MOST_EVENTS, 0);
+    for (int i = 0; i < got; i++)
+        data[i] = events[i].data.u64;
+    return got;
+}
+
+/* Who does not wait is given as many events as there is room for; who waits, one, for then others may be
+ * idle as well. */
+enum outcome perl_claim(struct perl_host *h, int list, int timeout_ms, uint64_t *data, int room, int *ready)
 {
     dTHXa(h->perl);
     struct waiting w = { .host = h, .fd = list, .claims = true };
@@ -123,15 +136,13 @@ enum outcome perl_claim(struct perl_host *h, int list, int timeout_ms, uint64_t 
         h->status = 255;
         return settle(h, OUT_EXIT);
     }
-    if (!PL_sig_pending && !h->caught) {
-        w.ready = epoll_wait(list, &w.event, 1, 0);
-        if (w.ready <= 0 && timeout_ms == 0)
-            return OUT_OK;
+    if (timeout_ms == 0 && !PL_sig_pending && !h->caught) {
+        int got = claim_now(list, data, room);
+        *ready = got > 0 ? got : 0;
+        return OUT_OK;
     }
-    if (w.ready <= 0) {
-        w.until = until_of(timeout_ms);
-        out = wait_barred(h, &w);
-    }
+    w.until = until_of(timeout_ms);
+    out = wait_barred(h, &w);
     if (out == OUT_OK && w.ready > 0) {
         *data = w.event.data.u64;
         *ready = 1;

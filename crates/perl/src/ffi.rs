@@ -210,6 +210,7 @@ unsafe extern "C" {
         list: c_int,
         timeout_ms: c_int,
         data: *mut u64,
+        room: c_int,
         ready: *mut c_int,
     ) -> Outcome;
 }

@@ -12,9 +12,10 @@ use crate::call::{Left, Perl};
 use crate::ffi;
 
 impl Perl {
-    /// Asks the ready list for one event: its data, or `None` if the patience ran out or a signal
-    /// of ours was caught. `None` as patience waits without limit, zero does not wait. Pending
-    /// signal handlers of the application run here.
+    /// Asks the ready list for events, puts what they were registered with into `data`, and returns how
+    /// many they are. With zero as patience it does not wait, and takes as many as there is room for, at
+    /// most 16; else it waits (`None`: without limit) for one. None at all if the patience ran out
+    /// or a signal of ours was caught. Pending signal handlers of the application run here.
     ///
     /// # Errors
     ///
@@ -23,14 +24,18 @@ impl Perl {
         &mut self,
         list: BorrowedFd<'_>,
         patience: Option<Duration>,
-    ) -> Result<Option<u64>, Left> {
-        let (mut data, mut ready) = (0, 0);
+        data: &mut [u64],
+    ) -> Result<usize, Left> {
+        let mut ready = 0;
+        let room = c_int::try_from(data.len()).unwrap_or(c_int::MAX);
         let (list, timeout) = (ffi::number(list), ffi::milliseconds(patience));
-        // SAFETY: thread and jumps as `Perl::host` says; the results are locals.
-        let out =
-            unsafe { ffi::perl_claim(self.host(), list, timeout, &raw mut data, &raw mut ready) };
+        // SAFETY: thread and jumps as `Perl::host` says; at most `room` numbers are written into `data`,
+        // which has that many; the other result is a local.
+        let out = unsafe {
+            ffi::perl_claim(self.host(), list, timeout, data.as_mut_ptr(), room, &raw mut ready)
+        };
         self.left_waiting(out)?;
-        Ok((ready != 0).then_some(data))
+        Ok(usize::try_from(ready).unwrap_or(0))
     }
 
     /// Waits until a descriptor is readable or `writable` (or broken): whether it is, before the

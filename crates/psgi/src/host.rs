@@ -256,10 +256,14 @@ impl App for PerlApp<'_> {
         }
     }
 
-    fn claim(&mut self, list: BorrowedFd<'_>, patience: Option<Duration>) -> Claimed {
-        match self.interpreter.perl().claim(list, patience) {
-            Ok(Some(event)) => Claimed::Event(event),
-            Ok(None) => Claimed::Nothing,
+    fn claim(
+        &mut self,
+        list: BorrowedFd<'_>,
+        patience: Option<Duration>,
+        data: &mut [u64],
+    ) -> Claimed {
+        match self.interpreter.perl().claim(list, patience, data) {
+            Ok(count) => Claimed::Events(count),
             Err(left) => Claimed::Exit(status(left)),
         }
     }

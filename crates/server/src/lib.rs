@@ -11,6 +11,7 @@ pub mod manager;
 pub mod os;
 pub mod ready;
 mod roots;
+pub mod rounds;
 pub mod scoreboard;
 pub mod shared;
 pub mod spool;

@@ -13,6 +13,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use crate::channel::socket;
 use crate::os::shared::{Pages, zeroable};
 use crate::ready::ReadyList;
+use crate::rounds::Rounds;
 use crate::scoreboard::Scoreboard;
 use crate::table::Table;
 use crate::tally::Tally;
@@ -129,6 +130,8 @@ pub struct Shared {
     pub wake: OwnedFd,
     /// What each worker is doing.
     pub scoreboard: Scoreboard,
+    /// What each worker has taken at once.
+    pub rounds: Rounds,
     /// What was refused, shed and dropped.
     pub tally: Tally,
     flags: Pages<Flags>,
@@ -154,6 +157,7 @@ impl Shared {
             lifeline,
             wake,
             scoreboard: Scoreboard::new(workers)?,
+            rounds: Rounds::new(workers)?,
             tally: Tally::new()?,
             flags: Pages::new(1)?,
         })

@@ -1,11 +1,11 @@
 //! Signals: pitfalls 5 to 7 and 9, and the waits.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use crate::support::{Client, Recorder, boot, expect, leave};
 use crate::{Case, case, ends};
-use monoceros_perl::{Input, Left, Wrote};
+use monoceros_perl::{Input, Left, Perl, Wrote};
 
 pub(crate) const CASES: &[Case] = &[
     case("pitfall_5_alarm_interrupts_a_waiting_writer", alarm_in_write),
@@ -24,6 +24,7 @@ pub(crate) const CASES: &[Case] = &[
     case("pitfall_9_local_term", local_term),
     case("pitfall_9_int_and_usr1_end_no_worker", harmless),
     case("claim_takes_one_event", claim),
+    case("claim_takes_what_is_there", claim_several),
     case("wait_tells_ready_from_late", wait),
 ];
 
@@ -81,13 +82,23 @@ fn add(list: &OwnedFd, fd: &impl AsFd, data: u64) {
     assert_eq!(done, 0);
 }
 
+/// Asks for one event, and gives its data.
+fn claim_one(
+    perl: &mut Perl,
+    list: BorrowedFd<'_>,
+    patience: Option<Duration>,
+) -> Result<Option<u64>, Left> {
+    let mut data = [0];
+    perl.claim(list, patience, &mut data).map(|count| (count > 0).then_some(data[0]))
+}
+
 fn idle(how: &str) {
     let mut perl = boot(&format!(
         "END {{ print STDERR qq(END sees $?\\n) }} my $h = sub {{ die \"idle death\\n\" }}; {how} $h; sub {{ alarm 1; [200, [], ['ok']] }}"
     ));
     expect(&mut perl, &[("/", "200  ok")]);
     let list = list();
-    assert_eq!(perl.claim(list.as_fd(), None), Err(Left::Exit(255)));
+    assert_eq!(claim_one(&mut perl, list.as_fd(), None), Err(Left::Exit(255)));
     leave(perl, 255);
 }
 
@@ -98,7 +109,7 @@ fn put_off() {
     );
     kill_me(libc::SIGUSR1);
     let list = list();
-    assert_eq!(perl.claim(list.as_fd(), Some(Duration::ZERO)), Ok(None));
+    assert_eq!(claim_one(&mut perl, list.as_fd(), Some(Duration::ZERO)), Ok(None));
     expect(&mut perl, &[("/", "200  1")]);
 }
 
@@ -108,7 +119,7 @@ fn put_off_unsafe() {
     let mut perl = boot("our $n = 0; $SIG{USR1} = sub { $n++ }; sub { [200, [], [$n]] }");
     kill_me(libc::SIGUSR1);
     let list = list();
-    assert_eq!(perl.claim(list.as_fd(), Some(Duration::ZERO)), Ok(None));
+    assert_eq!(claim_one(&mut perl, list.as_fd(), Some(Duration::ZERO)), Ok(None));
     expect(&mut perl, &[("/", "200  1")]);
 }
 
@@ -117,7 +128,7 @@ fn many() {
     let list = list();
     for _ in 0..500 {
         kill_me(libc::SIGUSR1);
-        assert_eq!(perl.claim(list.as_fd(), Some(Duration::ZERO)), Ok(None));
+        assert_eq!(claim_one(&mut perl, list.as_fd(), Some(Duration::ZERO)), Ok(None));
     }
     expect(&mut perl, &[("/", "200  500")]);
 }
@@ -130,7 +141,7 @@ fn local_term() {
     let list = list();
     kill_me(libc::SIGTERM);
     kill_me(libc::SIGINT);
-    assert_eq!(perl.claim(list.as_fd(), None), Ok(None));
+    assert_eq!(claim_one(&mut perl, list.as_fd(), None), Ok(None));
     let caught = perl.caught();
     assert!(caught.term && !caught.hup && !caught.quit);
     assert!(!perl.caught().any());
@@ -141,7 +152,7 @@ fn harmless() {
     perl.born();
     for signal in [libc::SIGINT, libc::SIGUSR1] {
         kill_me(signal);
-        assert!(perl.claim(list().as_fd(), Some(Duration::ZERO)).is_ok());
+        assert!(claim_one(&mut perl, list().as_fd(), Some(Duration::ZERO)).is_ok());
     }
     assert!(!perl.caught().any(), "and nothing follows");
     expect(&mut perl, &[("/", "200  none")]);
@@ -151,9 +162,25 @@ fn claim() {
     let mut perl = boot("sub { }");
     let (list, client) = (list(), Client::new());
     add(&list, &client.ours, 0x1_0000_0007);
-    assert_eq!(perl.claim(list.as_fd(), Some(Duration::from_millis(20))), Ok(None));
+    assert_eq!(claim_one(&mut perl, list.as_fd(), Some(Duration::from_millis(20))), Ok(None));
     std::io::Write::write_all(&mut &client.theirs, b"x").unwrap();
-    assert_eq!(perl.claim(list.as_fd(), None), Ok(Some(0x1_0000_0007)));
+    assert_eq!(claim_one(&mut perl, list.as_fd(), None), Ok(Some(0x1_0000_0007)));
+}
+
+fn claim_several() {
+    let mut perl = boot("sub { }");
+    let list = list();
+    let clients: Vec<Client> = (0..5).map(|_| Client::new()).collect();
+    for (number, client) in (1..).zip(&clients) {
+        add(&list, &client.ours, number);
+        std::io::Write::write_all(&mut &client.theirs, b"x").unwrap();
+    }
+    let mut data = [0; 3];
+    assert_eq!(perl.claim(list.as_fd(), Some(Duration::ZERO), &mut data), Ok(3));
+    assert_eq!(data, [1, 2, 3]);
+    let mut data = [0; 32];
+    assert_eq!(perl.claim(list.as_fd(), Some(Duration::ZERO), &mut data), Ok(5));
+    assert_eq!(perl.claim(list.as_fd(), None, &mut data), Ok(1));
 }
 
 fn wait() {

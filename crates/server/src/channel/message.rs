@@ -47,6 +47,8 @@ pub enum Message<'a> {
     Drain(ConnId, Drain<'a>),
     /// The connection is over.
     Closed(ConnId, End),
+    /// I am in a round, and nobody looks at rounds.
+    Rounds,
 }
 
 /// What is left of a finished answer.
@@ -71,6 +73,7 @@ const FETCH: u32 = 2;
 const PARTIAL: u32 = 3;
 const DRAIN: u32 = 4;
 const CLOSED: u32 = 5;
+const ROUNDS: u32 = 6;
 const NOBODY: ConnId = ConnId { slot: u32::MAX, serial: 0 };
 
 fn end_to_code(end: Option<End>) -> u32 {
@@ -131,6 +134,7 @@ impl<'a> Message<'a> {
             Self::Partial(id, bytes) => (PARTIAL, id, None, (0, 0), nothing, bytes),
             Self::Drain(id, d) => (DRAIN, id, d.then, (d.offset, d.length), d.first, d.rest),
             Self::Closed(id, end) => (CLOSED, id, Some(end), (0, 0), nothing, nothing),
+            Self::Rounds => (ROUNDS, NOBODY, None, (0, 0), nothing, nothing),
         };
         let header = Writer::<HEADER>::new()
             .u32(kind)
@@ -153,6 +157,7 @@ impl<'a> Message<'a> {
             Self::Partial(..) => "partial",
             Self::Drain(..) => "drain",
             Self::Closed(..) => "closed",
+            Self::Rounds => "rounds",
         }
     }
 
@@ -174,6 +179,7 @@ impl<'a> Message<'a> {
                 Some(Self::Drain(id, drain))
             }
             CLOSED => Some(Self::Closed(id, end?)),
+            ROUNDS => Some(Self::Rounds),
             _ => None,
         }
     }
@@ -237,6 +243,7 @@ mod tests {
             Message::Closed(ID, End::Done),
             Message::Closed(ID, End::Gone),
             Message::Closed(ID, End::Reset),
+            Message::Rounds,
         ];
         let (worker, manager) = socket::pair(1 << 20).unwrap();
         let mut buffer = vec![0; MOST];

@@ -95,6 +95,7 @@ impl Manager<'_> {
                     self.end(id, end);
                 }
             }
+            Message::Rounds => self.begin_looking(),
         }
     }
 

@@ -20,6 +20,7 @@ mod poll;
 mod read;
 mod recover;
 mod request;
+mod rounds;
 mod shed;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -31,6 +32,7 @@ use self::accept::Accepting;
 use self::desk::Desks;
 use self::expire::Expire;
 use self::poll::{Event, Poll};
+use self::rounds::Looking;
 use crate::access;
 use crate::config::{Config, exit};
 use crate::http::{Limits, date};
@@ -79,6 +81,7 @@ struct Manager<'a> {
     now: u64,
     next_scan: u64,
     next_shed: u64,
+    looking: Looking,
     drained_said: bool,
 }
 
@@ -132,6 +135,7 @@ impl<'a> Manager<'a> {
             now: clock::now(),
             next_scan: 0,
             next_shed: 0,
+            looking: Looking::default(),
             drained_said: false,
         })
     }
@@ -155,6 +159,7 @@ impl<'a> Manager<'a> {
                 }
             }
             self.expire_due();
+            self.look_at_rounds();
             self.ledger.publish(self.shared.flags());
             self.lend_waiting();
             self.forget_taken();
@@ -186,7 +191,7 @@ impl<'a> Manager<'a> {
     fn next_look(&self) -> Option<u64> {
         let deadline = self.expire.next();
         let scan = self.stopping().then_some(self.next_scan);
-        let others = [self.accepting.until(), self.next_shed(), self.try_jobs];
+        let others = [self.accepting.until(), self.next_shed(), self.try_jobs, self.looking.next()];
         [deadline, scan].into_iter().chain(others).flatten().min()
     }
 

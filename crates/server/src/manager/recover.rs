@@ -22,6 +22,7 @@ impl Manager<'_> {
     pub(super) fn recover(&mut self, worker: WorkerId) {
         self.take_all_messages(worker);
         step("messages");
+        self.bury_round(worker);
         for id in self.desks.ids() {
             self.recover_row(worker, id);
         }
@@ -68,8 +69,8 @@ impl Manager<'_> {
         }
     }
 
-    /// The dead worker may have claimed the event and not the row.
-    fn arm_again(&mut self, id: ConnId) {
+    /// A worker may have claimed the event and not the row.
+    pub(super) fn arm_again(&mut self, id: ConnId) {
         let Some(connection) = self.desks.get(id) else { return };
         if !connection.numbered {
             // The number that it has in all processes, if that is free here: arming it under another

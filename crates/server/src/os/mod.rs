@@ -6,5 +6,6 @@ pub mod signal;
 pub mod socket;
 pub mod stamp;
 pub mod title;
+pub mod usage;
 pub mod user;
 pub mod wait;

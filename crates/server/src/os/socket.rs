@@ -133,6 +133,12 @@ pub fn is_standard(fd: BorrowedFd<'_>) -> bool {
     fd.as_raw_fd() <= libc::STDERR_FILENO
 }
 
+/// Pushes out what the kernel holds back of a TCP connection (MSG_MORE). The option is set already;
+/// setting it again flushes, as tcp(7) says. An error says that the connection is over.
+pub fn push(client: BorrowedFd<'_>) {
+    let _ = sockopt::set_tcp_nodelay(client, true);
+}
+
 /// Bytes that were written to a socket and that its peer has not got: TCP has not acknowledged them, or
 /// nobody has read them from the UNIX socket. What the kernel cannot say is nothing.
 #[expect(

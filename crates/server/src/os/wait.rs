@@ -11,26 +11,33 @@ use std::time::Duration;
 
 use super::signal::Mask;
 
-/// Asks the epoll instance `list` for one event: its data. `None` when `patience` ran out (`None`:
-/// no limit, zero: do not wait) or a signal came. The mask `open` holds while it waits.
+/// The most events of one [`claim`].
+pub const MOST_EVENTS: usize = 16;
+
+/// Asks the epoll instance `list` for as many events as `data` has room for, at most
+/// [`MOST_EVENTS`], and puts their data there. Returns how many: none when `patience` ran out (`None`:
+/// no limit, zero: do not wait) or a signal came. The mask `open`, if there is one, holds while it waits.
 ///
 /// # Errors
 ///
-/// `list` is no epoll instance.
-pub fn claim_one(
+/// `list` is no epoll instance, or there is no room for any event.
+pub fn claim(
     list: BorrowedFd<'_>,
     patience: Option<Duration>,
-    open: &Mask,
-) -> io::Result<Option<u64>> {
-    let mut event = libc::epoll_event { events: 0, u64: 0 };
+    open: Option<&Mask>,
+    data: &mut [u64],
+) -> io::Result<usize> {
+    let mut events = [libc::epoll_event { events: 0, u64: 0 }; MOST_EVENTS];
+    let room = i32::try_from(data.len().min(MOST_EVENTS)).unwrap_or(0);
     let limit = patience.map_or(-1, millis);
-    // SAFETY: there is room for the one event asked for, and it and the mask live across the call.
-    let got = unsafe { libc::epoll_pwait(raw(list), &raw mut event, 1, limit, open.as_ptr()) };
-    match got {
-        1 => Ok(Some(event.u64)),
-        0 => Ok(None),
-        _ => interrupted_is(None),
+    let mask = open.map_or(ptr::null(), Mask::as_ptr);
+    // SAFETY: there is room for the events asked for; they and the mask (or null) live across the call.
+    let got = unsafe { libc::epoll_pwait(raw(list), events.as_mut_ptr(), room, limit, mask) };
+    let Ok(count) = usize::try_from(got) else { return interrupted_is(0) };
+    for (place, event) in data.iter_mut().zip(&events[..count]) {
+        *place = event.u64;
     }
+    Ok(count)
 }
 
 /// Waits until `fd` has one of `events` (`POLLIN`, `POLLOUT`) or is broken: `true`. `false` when

@@ -106,10 +106,8 @@ pub enum After {
 /// The answer of the ready list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claimed {
-    /// One event, with the data it was registered with.
-    Event(u64),
-    /// The patience ran out, or a signal came: look at [`App::caught`].
-    Nothing,
+    /// So many events. None: the patience ran out, or a signal came: look at [`App::caught`].
+    Events(usize),
     /// A signal handler of the application ended the process while it waited.
     Exit(i32),
 }
@@ -177,8 +175,15 @@ pub trait App {
     /// application forked, and not after an `exit` of the application's.
     fn leaving(&mut self) {}
 
-    /// Asks the ready list for one event. `None` waits without limit, zero does not wait.
-    fn claim(&mut self, list: BorrowedFd<'_>, patience: Option<Duration>) -> Claimed;
+    /// Asks the ready list for events, and puts the data they were registered with into `data`. With
+    /// zero as patience: what is there, as far as there is room. Else it waits for one; `None`
+    /// waits without limit.
+    fn claim(
+        &mut self,
+        list: BorrowedFd<'_>,
+        patience: Option<Duration>,
+        data: &mut [u64],
+    ) -> Claimed;
 
     /// Waits for one descriptor.
     fn wait(

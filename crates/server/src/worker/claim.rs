@@ -1,6 +1,7 @@
 //! Step 4 of a request: ask the ready list for one thing to do, and claim it.
 //!
-//! The answer is a job from the manager, or a connection that has become readable. The list is one
+//! The answer is a job from the manager, or a connection that has become readable; or several of them,
+//! while requests are tiny ([`tiny`](super::tiny), [`round`](super::round)). The list is one
 //! epoll instance shared by all workers and armed one-shot, so the kernel is the run queue: first
 //! come, first served, and nothing waits behind a busy worker while another is free.
 //!
@@ -15,6 +16,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use tracing::{error, info};
 
@@ -25,15 +27,23 @@ use super::{DOZE, SWEEP, Turn, Worker};
 use crate::channel::job;
 use crate::channel::message::{End, Message};
 use crate::config::exit;
-use crate::os::clock;
+use crate::os::{clock, usage};
 use crate::ready::Event;
+use crate::rounds::MOST;
 use crate::scoreboard::State;
 use crate::steps::step;
 use crate::table::{ConnId, Owner, Row};
 
 impl Worker<'_> {
-    /// One turn: claims one thing, and sees it through.
+    /// One turn: the next thing of the round; or a claim, and what it brings.
     pub(super) fn turn(&mut self, app: &mut dyn App) -> Turn {
+        if let Some(bits) = self.round.next() {
+            let turn = self.see_to(app, bits);
+            if turn == Turn::On {
+                self.go_on();
+            }
+            return turn;
+        }
         if !self.jobs_had_their_turn && self.shared.flags().jobs_wait() {
             self.jobs_had_their_turn = true;
             if let Some(turn) = self.take_job(app) {
@@ -46,28 +56,50 @@ impl Worker<'_> {
         self.shared.scoreboard.wait(self.me, clock::now);
         let patience = if self.cache.is_empty() { DOZE } else { SWEEP };
         let patience = self.wear.patience(patience);
-        match app.claim(self.shared.ready.as_fd(), Some(patience)) {
+        let mut events = [0; MOST];
+        let ask = self.tiny.ask().min(self.may_still_serve());
+        let list = self.shared.ready.as_fd();
+        let mut claimed = app.claim(list, Some(Duration::ZERO), &mut events[..ask]);
+        if let Claimed::Events(count @ 1..) = claimed {
+            self.tiny.claimed(count);
+        } else if claimed == Claimed::Events(0) {
+            self.tiny.pauses(usage::of_thread());
+            claimed = app.claim(list, Some(patience), &mut events[..1]);
+            self.tiny.goes_on(usage::of_thread());
+        }
+        match claimed {
             Claimed::Exit(status) => Turn::Leave(status),
-            Claimed::Nothing => {
+            Claimed::Events(0) => {
                 self.cache.sweep(&self.shared.table);
                 Turn::On
             }
-            Claimed::Event(bits) => match Event::from_bits(bits) {
-                Event::Connection(id) => {
-                    step("event");
-                    self.claim_connection(app, id)
-                }
-                Event::Jobs => {
-                    self.jobs_had_their_turn = true;
-                    self.take_job(app).unwrap_or(Turn::On)
-                }
-                Event::Wake => Turn::On,
-                Event::Lifeline => {
-                    error!("the supervisor is dead");
-                    Turn::Leave(exit::FAILED)
-                }
-            },
+            Claimed::Events(1) => self.see_to(app, events[0]),
+            Claimed::Events(count) => self.begin_round(app, &events[..count.min(ask)]),
         }
+    }
+
+    /// Sees one event through.
+    fn see_to(&mut self, app: &mut dyn App, bits: u64) -> Turn {
+        match Event::from_bits(bits) {
+            Event::Connection(id) => {
+                step("event");
+                self.claim_connection(app, id)
+            }
+            Event::Jobs => {
+                self.jobs_had_their_turn = true;
+                self.take_job(app).unwrap_or(Turn::On)
+            }
+            Event::Wake => Turn::On,
+            Event::Lifeline => {
+                error!("the supervisor is dead");
+                Turn::Leave(exit::FAILED)
+            }
+        }
+    }
+
+    /// Requests that this worker may serve before it leaves, at least one.
+    fn may_still_serve(&self) -> usize {
+        self.budget.map_or(MOST, |budget| usize::try_from(budget).unwrap_or(MOST).max(1))
     }
 
     /// Takes a job, if there is one, and serves it if nobody has been faster.

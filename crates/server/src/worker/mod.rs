@@ -17,8 +17,10 @@ pub mod plain;
 mod read;
 mod release;
 pub mod reply;
+mod round;
 mod serve;
 mod site;
+mod tiny;
 mod unsent;
 mod verdict;
 mod wear;
@@ -31,7 +33,9 @@ use tracing::{debug, error, info};
 
 use self::app::App;
 use self::cache::Cache;
+use self::round::Round;
 use self::site::Site;
+use self::tiny::Tiny;
 use self::wear::Wear;
 use crate::channel::message::Message;
 use crate::config::{Config, exit};
@@ -39,6 +43,7 @@ use crate::listener::Address;
 use crate::log::{self, Follower};
 use crate::os::clock;
 use crate::os::signal::{self, Mask};
+use crate::os::usage;
 use crate::scoreboard::State;
 use crate::shared::{Phase, Shared};
 use crate::table::WorkerId;
@@ -88,6 +93,8 @@ struct Worker<'a> {
     /// Requests that this worker may still serve; `None`: no limit.
     budget: Option<u32>,
     wear: Wear,
+    round: Round,
+    tiny: Tiny,
     /// The last claim looked at the job socket first.
     jobs_had_their_turn: bool,
     /// The supervisor does not count on this worker any more: its request has taken too long.
@@ -129,6 +136,7 @@ pub fn run(birth: Birth<'_>, app: &mut dyn App) -> i32 {
             Turn::Vanish(status) => return status,
         }
     };
+    worker.end_round();
     if worker.shared.flags().phase() == Phase::Over {
         worker.cache.shut_down();
     }
@@ -159,6 +167,8 @@ impl<'a> Worker<'a> {
             ),
             budget: config.requests_per_worker.map(draw),
             wear: Wear::new(config, clock::now(), scatter(!chance)),
+            round: Round::default(),
+            tiny: Tiny::new(usage::of_thread()),
             jobs_had_their_turn: false,
             given_up: false,
             input: vec![0; read::MOST],

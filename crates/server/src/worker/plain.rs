@@ -25,14 +25,23 @@ impl<F: FnMut(&Request<'_>, &mut Reply<'_>) -> Outcome> App for Plain<F> {
         (self.0)(request, reply)
     }
 
-    fn claim(&mut self, list: BorrowedFd<'_>, patience: Option<Duration>) -> Claimed {
-        let open = signal::block_all();
-        let patience = if signal::leave_caught() { Some(Duration::ZERO) } else { patience };
-        let claimed = wait::claim_one(list, patience, &open);
-        signal::restore(&open);
+    fn claim(
+        &mut self,
+        list: BorrowedFd<'_>,
+        patience: Option<Duration>,
+        data: &mut [u64],
+    ) -> Claimed {
+        let claimed = if patience == Some(Duration::ZERO) {
+            wait::claim(list, patience, None, data)
+        } else {
+            let open = signal::block_all();
+            let patience = if signal::leave_caught() { Some(Duration::ZERO) } else { patience };
+            let claimed = wait::claim(list, patience, Some(&open), &mut data[..1]);
+            signal::restore(&open);
+            claimed
+        };
         match claimed {
-            Ok(Some(bits)) => Claimed::Event(bits),
-            Ok(None) => Claimed::Nothing,
+            Ok(count) => Claimed::Events(count),
             Err(error) => {
                 tracing::error!("cannot ask the ready list: {error}");
                 Claimed::Exit(crate::config::exit::FAILED)

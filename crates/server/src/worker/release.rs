@@ -38,7 +38,10 @@ impl Worker<'_> {
         if let Outcome::Forked(status) = outcome {
             return Ok(Turn::Vanish(status));
         }
-        let Finished { verdict, unsent, .. } = finished;
+        let Finished { verdict, unsent, held, .. } = finished;
+        if held {
+            self.round.hold(id);
+        }
         let then = match verdict {
             Verdict::Lost => {
                 self.cache.forget(id);

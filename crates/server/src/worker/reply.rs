@@ -265,7 +265,7 @@ impl<'a> Reply<'a> {
             Ok(last) => {
                 let (keep, pace) = (*keep, *pace);
                 self.out.extend_from_slice(last);
-                self.outlet.put(&[self.out], pace);
+                self.outlet.put_last(&[self.out], pace, keep);
                 self.state = State::Ended { keep };
                 if self.upgraded {
                     self.outlet.must_have_left();
@@ -346,6 +346,7 @@ impl<'a> Reply<'a> {
         };
         Finished {
             verdict,
+            held: self.outlet.is_held(),
             unsent: self.outlet.into_unsent(),
             status: self.status,
             bytes: self.bytes,

@@ -20,7 +20,7 @@ use crate::http::head::{self, Field, Head, Scan};
 use crate::http::persist::Asked;
 use crate::http::refusal::Refusal;
 use crate::ledger;
-use crate::os::clock;
+use crate::os::{clock, usage};
 use crate::scoreboard::State;
 use crate::steps::step;
 use crate::table::{ConnId, Row};
@@ -238,6 +238,7 @@ impl Worker<'_> {
             room: ledger::room(self.site.config, self.shared.flags()),
             tally: &self.shared.tally,
             deadline: None,
+            hold: self.round.goes_on() && row.peer().is_some(),
         })
     }
 
@@ -270,8 +271,10 @@ impl Worker<'_> {
             *budget = budget.saturating_sub(1);
         }
         self.wear.served();
+        self.tiny.served(usage::of_thread);
         let cleaning = app.has_cleanup().then(clock::now);
         if let Some(since) = cleaning {
+            self.push_held();
             self.shared.scoreboard.set(self.me, State::Cleaning, since);
         }
         let after = app.finish();

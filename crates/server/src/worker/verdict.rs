@@ -24,6 +24,8 @@ pub(crate) enum Verdict {
 pub(crate) struct Finished {
     pub(crate) verdict: Verdict,
     pub(crate) unsent: Unsent,
+    /// The kernel holds it back until it is pushed.
+    pub(crate) held: bool,
     pub(crate) status: i64,
     /// Bytes of body that left, or will.
     pub(crate) bytes: u64,
@@ -32,6 +34,6 @@ pub(crate) struct Finished {
 impl Finished {
     /// The connection was not ours any more.
     pub(crate) fn lost() -> Self {
-        Self { verdict: Verdict::Lost, unsent: Unsent::Nothing, status: 0, bytes: 0 }
+        Self { verdict: Verdict::Lost, unsent: Unsent::Nothing, held: false, status: 0, bytes: 0 }
     }
 }

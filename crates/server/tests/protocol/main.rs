@@ -15,6 +15,7 @@ mod client;
 mod crowd;
 mod limits;
 mod orders;
+mod rounds;
 mod server;
 mod site;
 mod stories;

@@ -1,0 +1,138 @@
+//! What each worker has taken out of the ready list at once, in shared memory.
+//!
+//! While requests are known to be tiny a worker takes several events with one system call: its *round*.
+//! Should one of them take its time after all, those behind it must not wait for it while other workers are
+//! idle, nor the answers before it. So the worker writes here what it has taken, and the manager frees a
+//! round that lasts too long: it arms the connections again and pushes what the kernel holds back. Both may
+//! be done at any time, by anybody, and twice; so nothing here needs to be right, only to be soon.
+
+use std::io;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
+use std::sync::atomic::{AtomicU32, AtomicU64};
+
+use crate::os::shared::{Pages, zeroable};
+use crate::table::WorkerId;
+
+/// The most events of one round.
+pub const MOST: usize = crate::os::wait::MOST_EVENTS;
+
+#[derive(Debug)]
+#[repr(align(64))]
+struct Row {
+    /// When the round began, in milliseconds of the monotonic clock; 0: there is none.
+    since: AtomicU64,
+    count: AtomicU32,
+    events: [AtomicU64; MOST],
+}
+
+zeroable!(Row { since: AtomicU64, count: AtomicU32, events: [AtomicU64; MOST] });
+
+/// A row per worker number, and whether the manager looks at them.
+#[derive(Debug)]
+pub struct Rounds {
+    rows: Pages<Row>,
+    looked_at: Pages<AtomicU32>,
+}
+
+/// One worker's round, as read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Round {
+    /// When it began, in milliseconds of the monotonic clock.
+    pub since: u64,
+    /// What was taken, as the ready list gave it.
+    pub events: Vec<u64>,
+}
+
+impl Rounds {
+    /// Room for workers 0 to `workers - 1`.
+    ///
+    /// # Errors
+    ///
+    /// The kernel has no such memory.
+    pub fn new(workers: u32) -> io::Result<Self> {
+        let workers = usize::try_from(workers).map_err(io::Error::other)?;
+        Ok(Self { rows: Pages::new(workers)?, looked_at: Pages::new(1)? })
+    }
+
+    fn row(&self, worker: WorkerId) -> Option<&Row> {
+        self.rows.get(usize::try_from(worker).ok()?)
+    }
+
+    /// A round begins. `true`: nobody looks at rounds, and the manager has to be told to.
+    #[must_use = "a round that nobody looks at may keep its connections for ever"]
+    pub fn begin(&self, worker: WorkerId, events: &[u64], now: u64) -> bool {
+        let Some(row) = self.row(worker) else { return false };
+        for (place, event) in row.events.iter().zip(events) {
+            place.store(*event, Relaxed);
+        }
+        row.count.store(u32::try_from(events.len().min(MOST)).unwrap_or(0), Relaxed);
+        // First the round, then whether it is seen: `stop_looking` does it the other way round, and one
+        // of the two notices.
+        row.since.store(now.max(1), SeqCst);
+        self.looked_at[0].load(SeqCst) == 0 && self.looked_at[0].swap(1, SeqCst) == 0
+    }
+
+    /// The round is over.
+    pub fn end(&self, worker: WorkerId) {
+        if let Some(row) = self.row(worker) {
+            row.since.store(0, SeqCst);
+        }
+    }
+
+    /// This very round is over: `false` if it was already.
+    pub fn end_this(&self, worker: WorkerId, since: u64) -> bool {
+        self.row(worker)
+            .is_some_and(|row| row.since.compare_exchange(since, 0, AcqRel, Acquire).is_ok())
+    }
+
+    /// The round that a worker is in.
+    pub fn read(&self, worker: WorkerId) -> Option<Round> {
+        let row = self.row(worker)?;
+        let since = row.since.load(SeqCst);
+        let count = usize::try_from(row.count.load(Relaxed)).unwrap_or(0);
+        let events = row.events.iter().take(count).map(|event| event.load(Relaxed)).collect();
+        (since != 0).then_some(Round { since, events })
+    }
+
+    /// The manager is about to look no more. `false`: a round has begun meanwhile, so it goes on.
+    pub fn stop_looking(&self) -> bool {
+        self.looked_at[0].store(0, SeqCst);
+        if self.rows.iter().all(|row| row.since.load(SeqCst) == 0) {
+            return true;
+        }
+        // Whoever was faster has told the manager, who is looking already.
+        self.looked_at[0].store(1, SeqCst);
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_is_read_until_it_is_over() {
+        let rounds = Rounds::new(2).unwrap();
+        assert_eq!(rounds.read(1), None);
+        assert!(rounds.begin(1, &[7, 8], 5), "nobody looks yet");
+        assert!(!rounds.begin(0, &[9], 5), "the first has told the manager");
+        assert_eq!(rounds.read(1), Some(Round { since: 5, events: vec![7, 8] }));
+        assert!(!rounds.end_this(1, 4) && rounds.end_this(1, 5) && !rounds.end_this(1, 5));
+        assert_eq!(rounds.read(1), None);
+        rounds.end(0);
+        assert_eq!(rounds.read(0), None);
+        assert!(!rounds.begin(2, &[1], 5), "no such worker");
+        assert_eq!(rounds.read(2), None);
+    }
+
+    #[test]
+    fn who_looks_no_more_is_told_again() {
+        let rounds = Rounds::new(1).unwrap();
+        assert!(rounds.begin(0, &[1, 2], 5));
+        assert!(!rounds.stop_looking(), "there is a round");
+        assert!(!rounds.begin(0, &[1, 2], 6));
+        rounds.end(0);
+        assert!(rounds.stop_looking());
+        assert!(rounds.begin(0, &[3, 4], 7));
+    }
+}

@@ -1,0 +1,94 @@
+//! A round: the events of one claim, when there are several, one after another.
+//!
+//! Answers but the last are held back: they go to the kernel at once, which is asked to wait for more
+//! (MSG_MORE), and leave together at the end of the round. Nothing depends on that end: the connection is
+//! released as ever, whatever is written next pushes the answer out, the manager does when the round lasts
+//! too long ([`rounds`](crate::rounds)), and the kernel by itself after 200 ms.
+
+use super::app::App;
+use super::{Turn, Worker};
+use crate::channel::message::Message;
+use crate::os::clock;
+use crate::os::socket::push;
+use crate::rounds::MOST;
+use crate::steps::step;
+use crate::table::ConnId;
+
+/// How long answers are held back before some of them leave early, in milliseconds.
+const LONG: u64 = 1;
+
+/// The round of one worker; with one event at a time, it is always over.
+#[derive(Debug, Default)]
+pub(super) struct Round {
+    events: [u64; MOST],
+    next: usize,
+    count: usize,
+    /// Whose answers are held back.
+    held: Vec<ConnId>,
+    /// Since when.
+    since: u64,
+}
+
+impl Round {
+    /// The next event.
+    pub(super) fn next(&mut self) -> Option<u64> {
+        let event = self.events.get(..self.count)?.get(self.next).copied()?;
+        self.next += 1;
+        Some(event)
+    }
+
+    /// Whether another event follows the one at hand.
+    pub(super) fn goes_on(&self) -> bool {
+        self.next < self.count
+    }
+
+    /// The answer to this client is held back.
+    pub(super) fn hold(&mut self, id: ConnId) {
+        self.held.push(id);
+    }
+}
+
+impl Worker<'_> {
+    /// Begins a round with what one claim has brought.
+    pub(super) fn begin_round(&mut self, app: &mut dyn App, events: &[u64]) -> Turn {
+        let round = &mut self.round;
+        for (place, event) in round.events.iter_mut().zip(events) {
+            *place = *event;
+        }
+        (round.next, round.count, round.since) = (0, events.len().min(MOST), clock::now());
+        let unseen = self.shared.rounds.begin(self.me, events, round.since);
+        step("round");
+        if unseen {
+            return self.tell(app, &Message::Rounds, None);
+        }
+        Turn::On
+    }
+
+    /// Between two events of a round, and after the last.
+    pub(super) fn go_on(&mut self) {
+        if !self.round.goes_on() {
+            self.end_round();
+        } else if clock::now() > self.round.since + LONG {
+            self.push_held();
+        }
+    }
+
+    /// Ends the round. What was not looked at is left to the manager: only it has all descriptors.
+    pub(super) fn end_round(&mut self) {
+        self.push_held();
+        if self.round.count > 0 && !self.round.goes_on() {
+            self.shared.rounds.end(self.me);
+        }
+        (self.round.next, self.round.count) = (0, 0);
+    }
+
+    /// Lets go what the kernel holds back.
+    pub(super) fn push_held(&mut self) {
+        let cache = &self.cache;
+        for id in self.round.held.drain(..) {
+            if let Some(client) = cache.get(id) {
+                push(client);
+            }
+        }
+    }
+}

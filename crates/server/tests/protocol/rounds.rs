@@ -1,0 +1,96 @@
+//! Several events with one claim: nobody waits for long behind a request that takes its time after all.
+
+use std::time::{Duration, Instant};
+
+use crate::client::{Client, request};
+use crate::server::{Server, until};
+use crate::stories::Story;
+
+pub(crate) fn all() -> Vec<Story> {
+    let told: [(&str, fn()); 3] = [
+        ("who_is_in_a_round_with_a_slow_request_does_not_wait_for_it", slow_among_tiny),
+        ("a_worker_killed_in_a_round_costs_one_connection_at_most", killed_in_a_round),
+        ("a_worker_that_leaves_in_a_round_costs_nothing", recycled_in_a_round),
+    ];
+    told.into_iter().map(|(name, story)| (name.to_owned(), Box::new(story) as _)).collect()
+}
+
+/// More than one worker takes at once, so that two have several each.
+const CLIENTS: usize = 24;
+
+/// One request on every connection, all sent before the first answer is read. Returns how many
+/// connections broke; those are replaced.
+fn burst(server: &Server, clients: &mut [Client]) -> usize {
+    for client in &mut *clients {
+        // Whoever cannot send cannot read, either.
+        let _ = client.send(&request("/n/tiny"));
+    }
+    let mut broken = 0;
+    for client in clients {
+        if !client.answer().is_ok_and(|answer| answer.status == 200) {
+            *client = server.connect();
+            broken += 1;
+        }
+    }
+    broken
+}
+
+/// Connections to a server whose workers know by now that its requests are tiny.
+fn warm(server: &Server) -> Vec<Client> {
+    let mut clients: Vec<Client> = (0..CLIENTS).map(|_| server.connect()).collect();
+    for _ in 0..40 {
+        assert_eq!(burst(server, &mut clients), 0);
+    }
+    clients
+}
+
+fn slow_among_tiny() {
+    let server = Server::start(&["max_workers=2"]);
+    let mut clients = warm(&server);
+    let mut rounds = 0;
+    until("a round was freed", || {
+        rounds += 1;
+        // Both workers have something to do while the others send.
+        let mut busy = [server.connect(), server.connect()];
+        busy.iter_mut().for_each(|client| client.send(&request("/spin/20")).unwrap());
+        let (slow, tiny) = clients.split_at_mut(1);
+        let (before, behind) = tiny.split_at_mut(CLIENTS / 4);
+        before.iter_mut().for_each(|client| client.send(&request("/n/before")).unwrap());
+        let asked = Instant::now();
+        slow[0].send(&request("/spin/5000")).unwrap();
+        behind.iter_mut().for_each(|client| client.send(&request("/n/behind")).unwrap());
+        for client in before.iter_mut().chain(behind).chain(&mut busy) {
+            assert_eq!(client.answer().unwrap().status, 200);
+        }
+        assert!(asked.elapsed() < Duration::from_secs(4), "{:?}", asked.elapsed());
+        assert_eq!(slow[0].answer().unwrap().body, b"done");
+        assert_eq!((0..40).map(|_| burst(&server, &mut clients)).sum::<usize>(), 0);
+        server.lines_with("a round lasts too long") > 0
+    });
+    server.stop();
+}
+
+fn killed_in_a_round() {
+    let server = Server::start_to_die(&["max_workers=2"], "round");
+    let mut clients: Vec<Client> = (0..CLIENTS).map(|_| server.connect()).collect();
+    let mut broken = 0;
+    until("a worker was killed", || {
+        broken += burst(&server, &mut clients);
+        server.has_died()
+    });
+    broken += burst(&server, &mut clients);
+    assert!(broken <= 1, "one death has cost {broken} connections");
+    server.wait_for("buried");
+    until("there are two workers again", || server.family().len() == 4);
+    assert_eq!((0..10).map(|_| burst(&server, &mut clients)).sum::<usize>(), 0);
+    server.stop();
+}
+
+fn recycled_in_a_round() {
+    let server = Server::start(&["max_workers=2", "max_reqs_per_child=300"]);
+    let mut clients = warm(&server);
+    for _ in 0..60 {
+        assert_eq!(burst(&server, &mut clients), 0);
+    }
+    server.stop();
+}
