@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crate::support::{Client, Door, Pid, Setup, Signal, Tree, both_doors, signal};
 
@@ -44,7 +43,7 @@ impl Daemon {
         let tree = Tree::of(self.0);
         assert!(tree.pids().len() > 2, "supervisor, manager and workers");
         signal(self.0, Signal::TERM);
-        assert_eq!(tree.survivors(Duration::from_secs(5)), []);
+        assert_eq!(tree.survivors(), []);
     }
 }
 

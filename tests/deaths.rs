@@ -1,8 +1,9 @@
 //! Processes killed at bad moments: what it costs, and that nothing is left behind.
 
-use std::time::{Duration, Instant};
-
 use crate::support::{Client, End, Pid, Server, Signal, Tree, both_doors, kill};
+
+/// Whoever waits for this before a birth is not there in time for any story.
+const NO_PAUSE: &str = "--err-respawn-interval=60";
 
 /// The process that a line of the log names as `pid=…`.
 fn pid_in(line: &str) -> Pid {
@@ -32,7 +33,7 @@ fn title(pid: Pid) -> String {
 both_doors! {
     /// Before the first byte of an answer: one client gets a 502, nobody else notices.
     fn a_worker_killed_in_mid_request_costs_one_answer(door) {
-        let server = Server::start(door, "hold.psgi", &["--max-workers=2"]);
+        let server = Server::start(door, "hold.psgi", &["--max-workers=2", NO_PAUSE]);
         let mut kept: Vec<_> = (0..10).map(|_| server.connect()).collect();
         for client in &mut kept {
             assert_eq!(client.ask("/kept").status(), 200);
@@ -50,12 +51,10 @@ both_doors! {
             victim.expect_end();
 
             // Both workers are there again: both can be busy at once.
-            let killed = Instant::now();
             let mut both = [server.connect(), server.connect()];
             let [one, two] = &mut both;
             let first = hold(&server, one, &format!("/hold-one{round}"));
             let second = hold(&server, two, &format!("/hold-two{round}"));
-            assert!(killed.elapsed() < Duration::from_secs(3), "after {:?}", killed.elapsed());
             assert!(first != second && first != worker && second != worker);
             server.open_gate(2);
             assert!(both.iter_mut().all(|client| client.answer().status() == 200));
@@ -93,7 +92,7 @@ both_doors! {
             let worker = pid_in(&format!("pid={}", text.split(' ').nth(1).unwrap()));
             let tree = Tree::one(worker);
             kill(worker);
-            assert_eq!(tree.survivors(Duration::from_secs(2)), []);
+            assert_eq!(tree.survivors(), []);
             let next = client.ask("/next").text();
             assert!(next.starts_with("/next "), "{next}");
         }
@@ -128,20 +127,20 @@ both_doors! {
         let tree = server.tree();
         assert!(tree.pids().len() >= 6, "supervisor, manager, four workers: {:?}", tree.pids());
         server.signal(Signal::KILL);
-        server.wait(Duration::from_secs(2));
-        assert_eq!(tree.survivors(Duration::from_secs(2)), []);
+        server.wait();
+        assert_eq!(tree.survivors(), []);
     }
 
-    /// The manager's death ends its connections; a new set is there within two seconds.
+    /// The manager's death ends its connections; a new set is there at once.
     fn the_manager_is_replaced(door) {
-        let server = Server::start(door, "path_info.psgi", &["--max-workers=2"]);
+        let server = Server::start(door, "path_info.psgi", &["--max-workers=2", NO_PAUSE]);
         let mut client = server.connect();
         client.ask("/first");
         let before = server.tree();
         kill(server.manager());
         client.expect_gone();
         server.until("a new set serves", || {
-            let mut client = server.connect().patience(Duration::from_secs(2));
+            let mut client = server.connect();
             client.try_send(b"GET /next HTTP/1.1\r\nHost: a\r\n\r\n").is_ok()
                 && client.read_at_least(1) > 0
         });

@@ -1,6 +1,6 @@
 //! What an operator's own Perl code is called for: as a worker leaves.
 
-use crate::support::{DEADLINE, Server, Setup, Signal, both_doors};
+use crate::support::{Server, Setup, Signal, both_doors};
 
 const HOOK: &str = "--child-exit=sub { print STDERR qq(child_exit of $$\\n) }";
 
@@ -19,7 +19,7 @@ both_doors! {
         }
         let last = client.ask("/application").text();
         server.signal(Signal::TERM);
-        assert_eq!(server.wait(DEADLINE).code(), Some(0));
+        assert_eq!(server.wait().code(), Some(0));
         assert!(!last.is_empty());
         let supervisor = format!("child_exit of {}", server.pid().as_raw_nonzero());
         assert_eq!(server.log.matching(|line| line == supervisor).len(), 0);

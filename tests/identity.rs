@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use crate::support::{Client, DEADLINE, Door, Setup, Signal, both_doors};
+use crate::support::{Client, Door, Setup, Signal, both_doors};
 
 /// Tells which user and which groups it is. Loaded, it says so too.
 const APP: &str = "my $says = sub { $( =~ /^(\\d+)(.*)/; \"$< $> $1$2\" }; \
@@ -43,7 +43,7 @@ both_doors! {
         let first = fs::read_to_string(&log).unwrap().contains("loaded as 4711 4711 4712");
         assert_eq!(first, door == Door::Program, "plackup loads before us");
         server.signal(Signal::TERM);
-        assert_eq!(server.wait(DEADLINE).code(), Some(0));
+        assert_eq!(server.wait().code(), Some(0));
         assert_eq!(fs::read_to_string(&pid).unwrap(), "", "the folder is root's");
     }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::support::{Client, DEADLINE, Setup, Signal, both_doors};
+use crate::support::{Client, Setup, Signal, both_doors};
 
 /// Listens on what its first arguments say, up to `--`, as start_server would, and executes the rest.
 const STARTER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/starter.pl");
@@ -23,7 +23,7 @@ both_doors! {
             }
         }
         server.signal(Signal::TERM);
-        assert_eq!(server.wait(DEADLINE).code(), Some(0));
+        assert_eq!(server.wait().code(), Some(0));
         assert!(!fs::exists(&path).unwrap(), "the socket's file is left behind");
     }
 
@@ -101,7 +101,7 @@ both_doors! {
             }
         }
         server.signal(Signal::TERM);
-        assert_eq!(server.wait(DEADLINE).code(), Some(0));
+        assert_eq!(server.wait().code(), Some(0));
         assert!(fs::exists(&path).unwrap(), "an inherited path is not ours to remove");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Client, DEADLINE, Door, Finished, Server, Setup, Signal, both_doors};
+use crate::support::{Client, Door, Finished, Server, Setup, Signal, both_doors};
 
 /// Runs with these options beside a good application, to the end that they lead to.
 fn run(door: Door, options: &[&str]) -> Finished {
@@ -116,7 +116,7 @@ both_doors! {
         let said = fs::read_to_string(&path).unwrap();
         assert_eq!(said.trim(), server.pid().as_raw_nonzero().to_string());
         server.signal(Signal::TERM);
-        assert_eq!(server.wait(DEADLINE).code(), Some(0));
+        assert_eq!(server.wait().code(), Some(0));
         assert!(!path.exists());
     }
 

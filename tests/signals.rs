@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use crate::support::{Client, DEADLINE, Door, Server, Setup, Signal, both_doors};
 
-/// A server with one request that waits at the gate and one idle connection.
+/// A server with one request that waits at the gate and one idle connection, which silence alone does not end
+/// while a story lasts.
 fn busy(door: Door, options: &[&str]) -> (Server, Client, Client) {
-    let server = Server::start(door, "hold.psgi", options);
+    let options = [&["--keepalive-timeout=60"], options].concat();
+    let server = Server::start(door, "hold.psgi", &options);
     let (mut held, mut idle) = (server.connect(), server.connect());
     assert_eq!(idle.ask("/first").status(), 200);
     held.get("/hold");
@@ -23,8 +25,8 @@ fn ends_in_good_order(mut server: Server, mut held: Client) {
     let answer = held.answer();
     assert_eq!((answer.status(), answer.field("Connection")), (200, Some("close")));
     held.expect_end();
-    assert_eq!(server.wait(DEADLINE).code(), Some(0));
-    assert_eq!(tree.survivors(Duration::from_secs(2)), []);
+    assert_eq!(server.wait().code(), Some(0));
+    assert_eq!(tree.survivors(), []);
 }
 
 both_doors! {
@@ -43,19 +45,19 @@ both_doors! {
 
     /// Patience with a request that does not end has an end; workers without one leave in good order.
     fn a_graceful_stop_has_a_deadline(door) {
-        let (mut server, mut held, _idle) = busy(door, &["--graceful-timeout=2", "--max-workers=3"]);
+        let (mut server, mut held, _idle) = busy(door, &["--graceful-timeout=4", "--max-workers=3"]);
         let line = server.expect_log("path=/hold");
         let (workers, tree) = (server.workers(), server.tree());
         server.signal(Signal::TERM);
-        assert_eq!(server.wait(Duration::from_secs(5)).code(), Some(0));
-        assert_eq!(tree.survivors(Duration::from_secs(2)), []);
+        assert_eq!(server.wait().code(), Some(0));
+        assert_eq!(tree.survivors(), []);
         held.read_at_least(1_000_000);
         let number = |pid: &crate::support::Pid| pid.as_raw_nonzero().to_string();
         for pid in workers.iter().map(number).filter(|pid| !line.contains(&format!("pid={pid} "))) {
             server.expect_log(&format!("END of {pid}"));
         }
         let killed = |line: &str| line.contains("killed: ");
-        assert_eq!(server.log.count(2, Duration::from_secs(5), killed), 2);
+        assert_eq!(server.log.count(2, DEADLINE, killed), 2);
     }
 
     /// A stopped worker does not stop the stop.
@@ -66,8 +68,8 @@ both_doors! {
         let pid = line.split("pid=").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
         crate::support::signal(crate::support::Pid::from_raw(pid).unwrap(), Signal::STOP);
         server.signal(Signal::TERM);
-        assert_eq!(server.wait(Duration::from_secs(5)).code(), Some(0));
-        assert_eq!(tree.survivors(Duration::from_secs(2)), []);
+        assert_eq!(server.wait().code(), Some(0));
+        assert_eq!(tree.survivors(), []);
     }
 
     /// The same signal at once is the same signal; after a second it means now.
@@ -79,8 +81,8 @@ both_doors! {
         idle.expect_end();
         server.outlives(Duration::from_millis(1100));
         server.signal(Signal::TERM);
-        assert_eq!(server.wait(Duration::from_secs(5)).code(), Some(0));
-        assert_eq!(tree.survivors(Duration::from_secs(2)), []);
+        assert_eq!(server.wait().code(), Some(0));
+        assert_eq!(tree.survivors(), []);
     }
 
     /// INT does not wait for anybody.
@@ -88,8 +90,8 @@ both_doors! {
         let (mut server, _held, _idle) = busy(door, &[]);
         let tree = server.tree();
         server.signal(Signal::INT);
-        assert_eq!(server.wait(Duration::from_secs(5)).code(), Some(0));
-        assert_eq!(tree.survivors(Duration::from_secs(2)), []);
+        assert_eq!(server.wait().code(), Some(0));
+        assert_eq!(tree.survivors(), []);
     }
 
     /// All workers are new, and a client that never stopped asking has lost nothing.
@@ -185,7 +187,7 @@ both_doors! {
 
     /// Starlet's slow stop: worker by worker, and whoever asks meanwhile is served.
     fn usr1_may_stop_slowly(door) {
-        let options = ["--signal-usr1=slow-stop", "--spawn-interval=2", "--max-workers=2"];
+        let options = ["--signal-usr1=slow-stop", "--spawn-interval=4", "--max-workers=2"];
         let mut server = Server::start(door, "hold.psgi", &options);
         let (mut client, tree) = (server.connect(), server.tree());
         assert_eq!((client.ask("/first").status(), server.workers().len()), (200, 2));
@@ -194,8 +196,8 @@ both_doors! {
         assert_eq!(client.ask("/second").status(), 200);
         assert_eq!(server.connect().ask("/new").status(), 200);
         client.expect_end();
-        assert_eq!(server.wait(DEADLINE).code(), Some(0));
-        assert_eq!(tree.survivors(Duration::from_secs(2)), []);
+        assert_eq!(server.wait().code(), Some(0));
+        assert_eq!(tree.survivors(), []);
     }
 
     /// A worker that is told to leave finishes first, and is replaced.

@@ -6,6 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 use super::DEADLINE;
 use super::answer::{Answer, End, Framing};
 
@@ -200,6 +202,12 @@ impl Client {
     pub(crate) fn read_at_least(&mut self, count: usize) -> usize {
         _ = self.until(|bytes| (bytes.len() >= count).then_some(()));
         self.received.len() - self.used
+    }
+
+    /// Whether within this time something is there to be read, be it the end.
+    pub(crate) fn hears(&self, time: Duration) -> bool {
+        let time = Timespec::try_from(time).expect("a short time");
+        poll(&mut [PollFd::from_borrowed_fd(self.fd(), PollFlags::IN)], Some(&time)) != Ok(0)
     }
 
     /// Shuts down the writing half.

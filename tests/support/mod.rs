@@ -19,8 +19,9 @@ pub(crate) use client::Client;
 pub(crate) use process::{Pid, Signal, Tree, kill, pss, signal};
 pub(crate) use server::{Door, Finished, Server, Setup, stage};
 
-/// How long anything may take that ought to happen at once. Generous: machines are shared.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
+/// How long anything may take that ought to happen at once. Generous: machines are shared. But shorter than
+/// what the server itself waits for at most (header-timeout, graceful-timeout), so that one is not taken for the other.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(25);
 
 /// The long form of the load and idle stories was asked for (`make soak`).
 pub(crate) fn soaking() -> bool {

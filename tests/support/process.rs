@@ -4,12 +4,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::process::{PidfdFlags, kill_process, pidfd_open};
 
+use super::DEADLINE;
 pub(crate) use rustix::process::{Pid, Signal};
 
 /// Some processes and their pidfds, taken while they lived.
@@ -48,9 +49,9 @@ impl Tree {
         self.0.iter().map(|(pid, _)| *pid).collect()
     }
 
-    /// Who is still there after `patience`.
-    pub(crate) fn survivors(&self, patience: Duration) -> Vec<Pid> {
-        let deadline = Instant::now() + patience;
+    /// Who is still there after [`DEADLINE`].
+    pub(crate) fn survivors(&self) -> Vec<Pid> {
+        let deadline = Instant::now() + DEADLINE;
         self.0.iter().filter(|(_, fd)| !ended(fd, deadline)).map(|(pid, _)| *pid).collect()
     }
 }

@@ -320,8 +320,8 @@ impl Server {
 
     /// Waits until the supervisor has ended by itself, and says how.
     #[track_caller]
-    pub(crate) fn wait(&mut self, patience: Duration) -> ExitStatus {
-        assert!(process::ended(&self.pidfd, Instant::now() + patience), "still running");
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        assert!(process::ended(&self.pidfd, Instant::now() + DEADLINE), "still running");
         let status = self.child.wait().expect("its status");
         self.status = Some(status);
         status
@@ -332,9 +332,9 @@ impl Server {
     pub(crate) fn stop(mut self) {
         let tree = self.tree();
         self.signal(Signal::TERM);
-        let status = self.wait(DEADLINE);
+        let status = self.wait();
         assert_eq!(status.code(), Some(0), "the status of a server that was stopped");
-        assert_eq!(tree.survivors(Duration::from_secs(2)), [], "processes that outlived it");
+        assert_eq!(tree.survivors(), [], "processes that outlived it");
     }
 }
 

@@ -49,10 +49,10 @@ sub log {
     return readline($self->{log}) // '';
 }
 
-# Whether the log matches, behind what had been read before, within ten seconds.
+# Whether the log matches, behind what had been read before, within 25 seconds.
 sub says {
     my ($self, $match, $from) = @_;
-    for (1 .. 500 * ($slower || 1)) {
+    for (1 .. 1_250 * ($slower || 1)) {
         return 1 if $self->log($from) =~ $match;
         select undef, undef, undef, 0.02;
     }
@@ -65,10 +65,10 @@ sub wait_for {
     ok($self->says($match, $from), "the log says $match") or diag($self->log($from));
 }
 
-# Waits for the end of one of its processes, ten seconds at most.
+# Waits for the end of one of its processes, 25 seconds at most.
 sub until_gone {
     my ($self, $pid) = @_;
-    for (1 .. 500 * ($slower || 1)) {
+    for (1 .. 1_250 * ($slower || 1)) {
         return 1 if !kill 0, $pid;
         select undef, undef, undef, 0.02;
     }
