@@ -238,8 +238,8 @@ fn shared(door: Door, kind: Kind) -> &'static Server {
             Kind::Short => setup.options(&[
                 "--header-underscores=allow",
                 "--max-body-size=0",
-                "--header-timeout=2",
-                "--keepalive-timeout=2",
+                "--header-timeout=4",
+                "--keepalive-timeout=4",
             ]),
         };
         let server = server.start();
