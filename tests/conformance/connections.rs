@@ -45,6 +45,10 @@ fn behind_a_holder(server: &Server, path: &str) -> (Client, Client, Client) {
     for client in [&mut kept, &mut fresh] {
         client.get(path);
     }
+    // The manager has seen both by the time it says that a head is malformed.
+    let mut other = server.connect();
+    other.send("G@T / HTTP/1.1\r\n\r\n");
+    refusal(&mut other, 400);
     (holder, kept, fresh)
 }
 
@@ -251,10 +255,6 @@ rows! {
     85 Plain fn row_085_reset_while_waiting(row) {
         let server = Server::start(row.door, "conformance.psgi", &["--max-workers=1"]);
         let (mut holder, kept, fresh) = behind_a_holder(&server, "/gone");
-        // The manager has seen both by the time it says that a head is malformed.
-        let mut other = server.connect();
-        other.send("G@T / HTTP/1.1\r\n\r\n");
-        refusal(&mut other, 400);
         // Whoever has waited for a moment only is not looked after.
         server.outlives(Duration::from_millis(100));
         kept.reset();
@@ -271,9 +271,9 @@ rows! {
 
     /// What has waited too long is told to come again, and the connection stays.
     86 Plain fn row_086_older_than_the_queue_timeout(row) {
-        let server = Server::start(row.door, "conformance.psgi", &["--max-workers=1", "--queue-timeout=0.3"]);
+        let server = Server::start(row.door, "conformance.psgi", &["--max-workers=1", "--queue-timeout=2"]);
         let (mut holder, mut kept, mut fresh) = behind_a_holder(&server, "/old");
-        server.outlives(Duration::from_millis(600));
+        server.outlives(Duration::from_millis(2200));
         server.open_gate(1);
         assert_eq!(holder.answer().text(), "held");
         for client in [&mut kept, &mut fresh] {
