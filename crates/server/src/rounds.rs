@@ -1,4 +1,4 @@
-//! What each worker has taken out of the ready list at once, in shared memory.
+//! What each worker has taken out of the ready list at once, and whether it waits there; in shared memory.
 //!
 //! While requests are known to be tiny a worker takes several events with one system call: its *round*.
 //! Should one of them take its time after all, those behind it must not wait for it while other workers are
@@ -22,10 +22,12 @@ struct Row {
     /// When the round began, in milliseconds of the monotonic clock; 0: there is none.
     since: AtomicU64,
     count: AtomicU32,
+    /// 1: it waits in the ready list.
+    waits: AtomicU32,
     events: [AtomicU64; MOST],
 }
 
-zeroable!(Row { since: AtomicU64, count: AtomicU32, events: [AtomicU64; MOST] });
+zeroable!(Row { since: AtomicU64, count: AtomicU32, waits: AtomicU32, events: [AtomicU64; MOST] });
 
 /// A row per worker number, and whether the manager looks at them.
 #[derive(Debug)]
@@ -79,6 +81,24 @@ impl Rounds {
         }
     }
 
+    /// The worker waits in the ready list, or does so no longer.
+    pub fn wait(&self, worker: WorkerId, waits: bool) {
+        if let Some(row) = self.row(worker) {
+            row.waits.store(u32::from(waits), Relaxed);
+        }
+    }
+
+    /// How many workers wait in the ready list.
+    pub fn waiting(&self) -> usize {
+        self.rows.iter().filter(|row| row.waits.load(Relaxed) == 1).count()
+    }
+
+    /// A worker is dead: it has no round, and does not wait.
+    pub fn bury(&self, worker: WorkerId) {
+        self.end(worker);
+        self.wait(worker, false);
+    }
+
     /// This very round is over: `false` if it was already.
     pub fn end_this(&self, worker: WorkerId, since: u64) -> bool {
         self.row(worker)
@@ -121,6 +141,11 @@ mod tests {
         assert_eq!(rounds.read(1), None);
         rounds.end(0);
         assert_eq!(rounds.read(0), None);
+        rounds.wait(0, true);
+        rounds.wait(1, true);
+        assert_eq!(rounds.waiting(), 2);
+        rounds.bury(1);
+        assert_eq!(rounds.waiting(), 1);
         assert!(!rounds.begin(2, &[1], 5), "no such worker");
         assert_eq!(rounds.read(2), None);
     }

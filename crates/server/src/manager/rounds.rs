@@ -71,8 +71,8 @@ impl Manager<'_> {
     pub(super) fn bury_round(&mut self, worker: WorkerId) {
         if let Some(round) = self.shared.rounds.read(worker) {
             self.free(&round.events);
-            self.shared.rounds.end(worker);
         }
+        self.shared.rounds.bury(worker);
     }
 
     fn free(&mut self, events: &[u64]) {

@@ -23,11 +23,11 @@ use tracing::{error, info};
 use super::app::{App, Claimed};
 use super::fetch::{self, FetchError};
 use super::read::{self, Got};
-use super::{DOZE, SWEEP, Turn, Worker};
+use super::{Turn, Worker};
 use crate::channel::job;
 use crate::channel::message::{End, Message};
 use crate::config::exit;
-use crate::os::{clock, usage};
+use crate::os::clock;
 use crate::ready::Event;
 use crate::rounds::MOST;
 use crate::scoreboard::State;
@@ -54,25 +54,22 @@ impl Worker<'_> {
         self.jobs_had_their_turn = false;
         // Its last connection may have ended otherwise than by being armed.
         self.shared.scoreboard.wait(self.me, clock::now);
-        let patience = if self.cache.is_empty() { DOZE } else { SWEEP };
-        let patience = self.wear.patience(patience);
         let mut events = [0; MOST];
         let ask = self.tiny.ask().min(self.may_still_serve());
-        let list = self.shared.ready.as_fd();
-        let mut claimed = app.claim(list, Some(Duration::ZERO), &mut events[..ask]);
-        if let Claimed::Events(count @ 1..) = claimed {
-            self.tiny.claimed(count);
-        } else if claimed == Claimed::Events(0) {
-            self.tiny.pauses(usage::of_thread());
-            claimed = app.claim(list, Some(patience), &mut events[..1]);
-            self.tiny.goes_on(usage::of_thread());
-        }
+        let now = Some(Duration::ZERO);
+        let claimed = match app.claim(self.shared.ready.as_fd(), now, &mut events[..ask]) {
+            Claimed::Events(0) => self.wait_for_work(app, &mut events),
+            claimed => {
+                self.naps.awake();
+                if let Claimed::Events(count) = claimed {
+                    self.tiny.claimed(count);
+                }
+                claimed
+            }
+        };
         match claimed {
             Claimed::Exit(status) => Turn::Leave(status),
-            Claimed::Events(0) => {
-                self.cache.sweep(&self.shared.table);
-                Turn::On
-            }
+            Claimed::Events(0) => Turn::On,
             Claimed::Events(1) => self.see_to(app, events[0]),
             Claimed::Events(count) => self.begin_round(app, &events[..count.min(ask)]),
         }

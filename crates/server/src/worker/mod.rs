@@ -11,6 +11,7 @@ mod claim;
 pub mod deadline;
 mod fetch;
 mod forwarded;
+mod idle;
 mod last_resort;
 mod outlet;
 pub mod plain;
@@ -27,12 +28,14 @@ mod wear;
 mod x_sendfile;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use tracing::{debug, error, info};
 
 use self::app::App;
 use self::cache::Cache;
+use self::idle::Naps;
 use self::round::Round;
 use self::site::Site;
 use self::tiny::Tiny;
@@ -95,6 +98,7 @@ struct Worker<'a> {
     wear: Wear,
     round: Round,
     tiny: Tiny,
+    naps: Naps,
     /// The last claim looked at the job socket first.
     jobs_had_their_turn: bool,
     /// The supervisor does not count on this worker any more: its request has taken too long.
@@ -169,6 +173,7 @@ impl<'a> Worker<'a> {
             wear: Wear::new(config, clock::now(), scatter(!chance)),
             round: Round::default(),
             tiny: Tiny::new(usage::of_thread()),
+            naps: Naps::new(available_parallelism().map_or(1, usize::from)),
             jobs_had_their_turn: false,
             given_up: false,
             input: vec![0; read::MOST],

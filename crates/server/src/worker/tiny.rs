@@ -40,6 +40,11 @@ impl Tiny {
         Self { served: 0, spent: Usage::default(), since: now, allowed: 1, wanted: 1 }
     }
 
+    /// Whether requests have been tiny for long.
+    pub(super) fn is_sure(&self) -> bool {
+        self.allowed == MOST
+    }
+
     /// How many events the next claim takes at most.
     pub(super) fn ask(&self) -> usize {
         self.allowed.min(self.wanted)
@@ -102,6 +107,7 @@ mod tests {
         assert_eq!(after(&[(50, 0)]).ask(), 2);
         assert_eq!(after(&[(50, 0); 3]).ask(), 8);
         assert_eq!(after(&[(50, 0); 9]).ask(), MOST);
+        assert!(!after(&[(50, 0); 3]).is_sure() && after(&[(50, 0); 4]).is_sure());
         assert_eq!(after(&[(2_001, 0); 9]).ask(), 1, "they cost too much");
         assert_eq!(after(&[(50, 0), (50, 0), (50, 1)]).ask(), 1, "one has waited for something");
         assert_eq!(after(&[(50, 1), (50, 0)]).ask(), 2, "long ago");
