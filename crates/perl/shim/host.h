@@ -27,6 +27,8 @@ typedef void (*shim_fn)(pTHX_ void *arg);
 
 struct frame { struct frame *below; shim_fn fn; void *arg; bool done; };
 
+enum { NUMBERS = 16 };             /* integers of an answer that are spelled out without a copy */
+
 struct scratch { struct field *at; size_t room; };
 
 struct perl_host {
@@ -67,6 +69,8 @@ struct perl_host {
     struct scratch fields, inform_fields;
     struct bytes *chunks;
     size_t room_chunks;
+    char numbers[NUMBERS][24];
+    unsigned n_numbers;
 
     SV *thrown, *error;
     bool died;                     /* `thrown` has not been made a string yet */

@@ -1,8 +1,8 @@
 /* Values: %env out of a request, slices out of a response.
  *
  * Most responses are plain strings and integers: take_plain() walks them without running any Perl, and
- * its slices point into the application's own strings. Whatever it does not know (ties, magic,
- * overloading, numbers as strings, flagged utf8, handles) goes through take_apart() behind the barrier.
+ * its slices point into the application's own strings, integers being spelled out beside. Whatever it
+ * does not know (ties, magic, overloading, fractions, flagged utf8, handles) goes through take_apart() behind the barrier.
  * There Perl runs between one element and the next, so every string is copied.
  *
  * The application's values are never changed, not even their flags. Not here: psgi.input, psgix.io
@@ -102,6 +102,33 @@ static AV *plain_array(SV *sv)
     return (AV *)SvRV(sv);
 }
 
+/* A plain string as it is, a plain integer spelled out. Nothing of the value changes: an integer that
+ * was made a string before has that string, but not every perl keeps it. */
+static bool plain_text(struct perl_host *h, SV *sv, struct bytes *to)
+{
+    const U32 kinds = SVf_IOK | SVf_POK | SVf_ROK | SVs_GMG | SVf_IVisUV | SVf_NOK | SVp_NOK;
+    char *end, *at;
+    UV left;
+    if (!sv)
+        return false;
+    if (is_plain(sv)) {
+        *to = slice_of(sv);
+        return true;
+    }
+    if ((SvFLAGS(sv) & kinds) != SVf_IOK || SvTYPE(sv) >= SVt_PVGV || h->n_numbers == NUMBERS)
+        return false;
+    at = end = h->numbers[h->n_numbers++] + sizeof h->numbers[0];
+    left = SvIVX(sv) < 0 ? 0 - (UV)SvIVX(sv) : (UV)SvIVX(sv);
+    do
+        *--at = (char)('0' + left % 10);
+    while (left /= 10);
+    if (SvIVX(sv) < 0)
+        *--at = '-';
+    to->at = at;
+    to->len = (size_t)(end - at);
+    return true;
+}
+
 static bool plain_fields(struct perl_host *h, AV *av, struct response *to)
 {
     size_t n = (size_t)(AvFILLp(av) + 1), i;
@@ -109,10 +136,9 @@ static bool plain_fields(struct perl_host *h, AV *av, struct response *to)
     if (n % 2 || !room_for_fields(&h->fields, n / 2))
         return false;
     for (i = 0; i < n; i += 2) {
-        if (!at[i] || !at[i + 1] || !is_plain(at[i]) || !is_plain(at[i + 1]))
+        if (!plain_text(h, at[i], &h->fields.at[i / 2].name)
+            || !plain_text(h, at[i + 1], &h->fields.at[i / 2].value))
             return false;
-        h->fields.at[i / 2].name = slice_of(at[i]);
-        h->fields.at[i / 2].value = slice_of(at[i + 1]);
     }
     to->fields = h->fields.at;
     to->n_fields = n / 2;
@@ -125,14 +151,31 @@ static bool plain_chunks(struct perl_host *h, AV *av, struct response *to)
     SV **at = AvARRAY(av);
     if (!room_for_chunks(h, n))
         return false;
-    for (i = 0; i < n; i++) {
-        if (!at[i] || !is_plain(at[i]))
+    for (i = 0; i < n; i++)
+        if (!plain_text(h, at[i], &h->chunks[i]))
             return false;
-        h->chunks[i] = slice_of(at[i]);
-    }
     to->kind = BODY_ARRAY;
     to->chunks = h->chunks;
     to->n_chunks = n;
+    return true;
+}
+
+/* A plain integer, or a plain string of three digits. */
+static bool plain_status(SV *sv, int64_t *status)
+{
+    const char *at;
+    if (!sv)
+        return false;
+    if (is_plain(sv) && !SvIOK(sv) && !SvNOK(sv) && SvCUR(sv) == 3) {
+        at = SvPVX_const(sv);
+        if (!isDIGIT(at[0]) || !isDIGIT(at[1]) || !isDIGIT(at[2]))
+            return false;
+        *status = (at[0] - '0') * 100 + (at[1] - '0') * 10 + (at[2] - '0');
+        return true;
+    }
+    if ((SvFLAGS(sv) & (SVf_IOK | SVf_ROK | SVs_GMG | SVf_IVisUV)) != SVf_IOK)
+        return false;
+    *status = SvIVX(sv);
     return true;
 }
 
@@ -151,13 +194,13 @@ bool take_plain(pTHX_ struct perl_host *h, SV *from, struct response *to, bool i
     if (AvFILLp(av) != 2)
         return false;
     at = AvARRAY(av);
-    if (!at[0] || (SvFLAGS(at[0]) & (SVf_IOK | SVf_ROK | SVs_GMG | SVf_IVisUV)) != SVf_IOK)
+    h->n_numbers = 0;
+    if (!plain_status(at[0], &to->status))
         return false;
     fields = plain_array(at[1]);
     chunks = plain_array(at[2]);
     if (!fields || !chunks)
         return false;
-    to->status = SvIVX(at[0]);
     return plain_fields(h, fields, to) && plain_chunks(h, chunks, to);
 }
 
