@@ -11,8 +11,10 @@ use std::env;
 use std::path::Path;
 use std::process::{Command, exit};
 
-const SHIM: &[&str] =
-    &["boot", "plackup", "load", "call", "finish", "callback", "handle", "value", "wait", "layout"];
+const SHIM: &[&str] = &[
+    "boot", "plackup", "load", "call", "finish", "callback", "handle", "env", "value", "wait",
+    "layout",
+];
 
 /// Version, MULTIPLICITY, the folder of headers, and everything it was built with, a line each.
 const WHAT_IT_IS: &str = r#"print join "\n", $], $Config{usemultiplicity} ? 1 : 0,

@@ -156,7 +156,7 @@ static enum outcome call_app(pTHX_ struct perl_host *h, const struct request *re
     ENTER;
     SAVETMPS;
     enter_perl(aTHX);
-    h->env = build_env(aTHX_ h, request);
+    build_env(aTHX_ h, request);
     PUSHMARK(SP);
     mXPUSHs(newRV_inc((SV *)h->env));
     PUTBACK;

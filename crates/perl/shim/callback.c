@@ -283,6 +283,7 @@ static void offer_deadline_body(pTHX_ void *arg)
     struct perl_host *h = arg;
     CV *cv = get_cv("Plack::Handler::Monoceros::_deadline", 0);
     (void)hv_stores(h->template, "monoceros.deadline", newRV_inc((SV *)cv));
+    forget_env(aTHX_ h);
 }
 
 enum outcome perl_offer_deadline(struct perl_host *h)

@@ -121,7 +121,8 @@ static void release_body(pTHX_ void *arg)
     drop(aTHX_ &h->piece);
     drop(aTHX_ &h->body);
     drop(aTHX_ &h->response);
-    drop(aTHX_ (SV **)&h->env);
+    if (!take_back_env(aTHX_ h))
+        drop(aTHX_ (SV **)&h->env);
     drop(aTHX_ (SV **)&h->client_io);
     if (AvFILLp(h->keep) >= 0)
         av_clear(h->keep);

@@ -183,6 +183,31 @@ SV *make_lazy_io(pTHX_ struct perl_host *h)
     return sv;
 }
 
+/* Flags of one that nobody has looked at, stored over, copied from or blessed. */
+static U32 lazy_flags(pTHX)
+{
+    static U32 flags;
+    if (!flags) {
+        SV *sv = newSV(0);
+        sv_magicext(sv, NULL, PERL_MAGIC_ext, &lazy_table, NULL, 0);
+        flags = SvFLAGS(sv);
+        SvREFCNT_dec_NN(sv);
+    }
+    return flags;
+}
+
+bool is_lazy_io(pTHX_ SV *sv)
+{
+    MAGIC *mg = SvFLAGS(sv) == lazy_flags(aTHX) ? SvMAGIC(sv) : NULL;
+    return mg && mg->mg_virtual == &lazy_table && mg->mg_ptr && !mg->mg_moremagic;
+}
+
+void renew_lazy_io(pTHX_ struct perl_host *h, SV *sv)
+{
+    PERL_UNUSED_CONTEXT;
+    SvMAGIC(sv)->mg_ptr = INT2PTR(char *, h->serial);
+}
+
 /* ---- what is used again, unless the application has kept it ---- */
 
 SV *make_inform(pTHX_ struct perl_host *h)

@@ -59,7 +59,7 @@ struct perl_host {
     IO *client_io;                 /* the handle that was made of the socket; usually NULL */
     bool saw_io, gone, body_open;
     int streamed, busy;
-    HV *env;
+    HV *env, *spare;               /* the spare one is between two requests: the next one's */
     SV *response, *body, *piece;
     AV *keep;                      /* strings that had to be copied */
     unsigned empties;
@@ -112,9 +112,13 @@ void detach(struct perl_host *);
 SV *next_piece(pTHX_ struct perl_host *);        /* mortal bytes, or NULL at the end; croaks */
 void close_body(pTHX_ struct perl_host *);       /* once; croaks */
 
+/* env.c */
+void build_env(pTHX_ struct perl_host *, const struct request *);   /* sets h->env; croaks */
+bool take_back_env(pTHX_ struct perl_host *);    /* false: h->env is to be freed; destructors run */
+void forget_env(pTHX_ struct perl_host *);       /* the template has changed */
+
 /* value.c */
 struct taking { SV *from; struct response *to; bool in_responder; };
-HV *build_env(pTHX_ struct perl_host *, const struct request *);
 bool take_plain(pTHX_ struct perl_host *, SV *from, struct response *, bool in_responder);
 void take_apart(pTHX_ void *taking);             /* croaks */
 void take_fields(pTHX_ struct perl_host *, struct scratch *, SV *from, struct response *);  /* croaks */
@@ -142,6 +146,8 @@ XS(xs_inform);
 /* handle.c */
 bool is_current(pTHX_ struct perl_host *, UV serial);
 SV *make_lazy_io(pTHX_ struct perl_host *);
+bool is_lazy_io(pTHX_ SV *);                     /* made by that, and as it was */
+void renew_lazy_io(pTHX_ struct perl_host *, SV *);
 void flush_io(pTHX_ struct perl_host *);
 SV *make_inform(pTHX_ struct perl_host *);
 SV *make_handlers(pTHX_ struct perl_host *);

@@ -89,7 +89,7 @@ enum outcome perl_offer_deadline(struct perl_host *);     /* monoceros.deadline 
 enum outcome perl_born(struct perl_host *);
 unsigned long perl_caught(struct perl_host *);            /* and forgets */
 
-/* value.c */
+/* env.c */
 int perl_keys(struct perl_host *, const struct bytes *, size_t);
 int perl_constants(struct perl_host *, const struct var *, size_t);
 

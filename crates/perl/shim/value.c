@@ -1,73 +1,15 @@
-/* Values: %env out of a request, slices out of a response.
+/* Values: slices out of a response.
  *
  * Most responses are plain strings and integers: take_plain() walks them without running any Perl, and
- * its slices point into the application's own strings, integers being spelled out beside. Whatever it
- * does not know (ties, magic, overloading, fractions, flagged utf8, handles) goes through take_apart() behind the barrier.
+ * its slices point into the application's own strings, integers being spelled out beside. Whatever it does not know (ties, magic,
+ * overloading, fractions, flagged utf8, handles) goes through take_apart() behind the barrier.
  * There Perl runs between one element and the next, so every string is copied.
  *
- * The application's values are never changed, not even their flags. Not here: psgi.input, psgix.io
- * (callback.c). */
+ * The application's values are never changed, not even their flags. Not here: what goes in (env.c). */
 #include "host.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
-
-int perl_keys(struct perl_host *h, const struct bytes *names, size_t n)
-{
-    dTHXa(h->perl);
-    size_t i;
-    SV **keys = malloc(n * sizeof *keys);
-    if (!keys)
-        return -1;
-    for (i = 0; i < n; i++)
-        keys[i] = newSVpvn_share(names[i].at, (I32)names[i].len, 0);
-    h->keys = keys;
-    h->n_keys = n;
-    return 0;
-}
-
-int perl_constants(struct perl_host *h, const struct var *vars, size_t n)
-{
-    dTHXa(h->perl);
-    size_t i;
-    for (i = 0; i < n; i++) {
-        SV *value = newSVpvn(vars[i].value.at, vars[i].value.len);
-        if (vars[i].key >= 0 && (size_t)vars[i].key < h->n_keys)
-            (void)hv_store_ent(h->template, h->keys[vars[i].key], value, 0);
-        else
-            (void)hv_store(h->template, vars[i].name.at, (I32)vars[i].name.len, value, 0);
-    }
-    return 0;
-}
-
-/* A copy of the template, then what is this request's. Shared keys come with their hashes. */
-HV *build_env(pTHX_ struct perl_host *h, const struct request *request)
-{
-    HV *env = newHVhv(h->template);
-    size_t i;
-    h->env = env;
-    for (i = 0; i < request->n_vars; i++) {
-        const struct var *v = &request->vars[i];
-        SV *value;
-        if (v->key >= 0 && (size_t)v->key >= h->n_keys)
-            continue;
-        value = newSVpvn(v->value.len ? v->value.at : "", v->value.len);
-        if (v->key >= 0)
-            (void)hv_store_ent(env, h->keys[v->key], value, 0);
-        else
-            (void)hv_store(env, v->name.at, (I32)v->name.len, value, 0);
-    }
-    (void)hv_store_ent(env, h->key_input, make_input(aTHX_ h, request), 0);
-    (void)hv_store_ent(env, h->key_handlers, make_handlers(aTHX_ h), 0);
-    if (UNLIKELY(request->behind.len || h->behind)) {
-        SV *old = h->behind;
-        h->behind = request->behind.len ? newSVpvn(request->behind.at, request->behind.len) : NULL;
-        SvREFCNT_dec(old);
-    }
-    (void)hv_store_ent(env, h->key_io, make_lazy_io(aTHX_ h), 0);
-    (void)hv_store_ent(env, h->key_informational, make_inform(aTHX_ h), 0);
-    return env;
-}
 
 static bool room_for_fields(struct scratch *fields, size_t n)
 {

@@ -6,6 +6,7 @@ use Carp ();
 use IO::File;
 use POSIX ();
 use Plack::Request;
+use Scalar::Util ();
 use Time::HiRes ();
 
 package Pieces;
@@ -58,7 +59,7 @@ my $file  = __FILE__;
 my $small = $ENV{DANGER_SMALL};    # a machine that is twenty times slower
 my ($count, $fresh) = (0, 0);
 my $texts = $] < 5.037 ? 1e9 : 10;    # later perls leave the environment to libc, which keeps every text
-my (%kept, $rand);
+my (%kept, @other, $rand);
 BEGIN { $rand = rand }
 print STDERR 'loaded once;';
 
@@ -83,6 +84,12 @@ sub opened { my $mode = shift; open my $handle, $mode, @_ or die $!; return $han
 sub tried { my $do = shift; return eval { $do->(); 1 } ? 'worked' : 'croaked' }
 
 # Runs the rest until an alarm dies in it, and says what came out.
+# What env has that should not differ from request to request.
+sub seen {
+    my $e = shift;
+    return map { my $value = $e->{$_} // 'undef'; "$_=" . (/io\z|input\z|handlers\z|informational\z/ ? ref $value : $value) }
+        grep { !/\A(?:PATH_INFO|REQUEST_URI|REMOTE_PORT|monoceros\.queue_time)\z/ } sort keys %$e;
+}
 sub alarmed {
     my ($how, $after, $do) = @_;
     my $handler = sub { die "alarm\n" };
@@ -318,6 +325,30 @@ my %do = (
         answer(length('x' x $n));
     },
     '/30-names' => sub { my $e = shift; answer(join '|', map { $e->{$_} // 'undef' } qw(HTTP_X_A HTTP_ACCEPT CONTENT_LENGTH)) },
+
+    # 31: env is the next request's hash
+    '/31-tampers' => sub {
+        my $e = shift;
+        @other = seen($e);
+        $e->{$_} = undef for 'SCRIPT_NAME', 'psgi.input', 'psgi.version', 'psgix.io';
+        $e->{"mine.$_"} = [$_] for 1 .. 40;
+        $e->{HTTP_HOST} .= $snow;
+        $e->{'psgi.streaming'} = 0;
+        delete @{$e}{qw(PATH_INFO psgix.logger psgix.cleanup.handlers)};
+        answer('x');
+    },
+    '/31-keeps' => sub {
+        my $e = shift;
+        @other = seen($e);
+        $kept{value} = \$e->{HTTP_HOST};
+        Scalar::Util::weaken($kept{weak} = $e);
+        answer('x');
+    },
+    '/31-as-new' => sub {
+        my $e = shift;
+        my @now = seen($e);
+        answer($kept{weak} ? 'the last env lives' : "@now" eq "@other" ? 'as new' : "not as new: @now, but @other");
+    },
 );
 
 sub {

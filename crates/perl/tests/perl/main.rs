@@ -5,6 +5,7 @@
 //! Words on the command line choose cases by name, as libtest's do.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test program")]
 
+mod again;
 mod counts;
 mod forks;
 mod jumps;
@@ -54,11 +55,18 @@ fn run(case: &Case) -> Result<(), String> {
 }
 
 fn main() -> ExitCode {
-    let cases: Vec<&Case> =
-        [jumps::CASES, signals::CASES, values::CASES, streams::CASES, forks::CASES, counts::CASES]
-            .into_iter()
-            .flatten()
-            .collect();
+    let cases: Vec<&Case> = [
+        jumps::CASES,
+        signals::CASES,
+        values::CASES,
+        streams::CASES,
+        forks::CASES,
+        counts::CASES,
+        again::CASES,
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     if let Ok(name) = std::env::var("MONOCEROS_CASE") {
         (cases.iter().find(|case| case.name == name).unwrap().run)();
         return ExitCode::SUCCESS;

@@ -26,6 +26,14 @@ sub hit {
     };
 }
 
+# What is done to one env, or kept of it, and the next one after it.
+sub after_tampering {
+    my ($server, $row) = @_;
+    my $wire = Wire->connect($server->{port});
+    my @seen = map { $wire->ask($_) } map { ($_, $row->{path}) } '/31-tampers', '/31-keeps';
+    return $seen[1]{body} eq $row->{body} ? $seen[3] : $seen[1];
+}
+
 # 500 signals, five between one request and the next: how many times the handler was called, between 100 and 500.
 sub count {
     my ($server, $row) = @_;

@@ -174,6 +174,9 @@ my @table = (
     '/29-memory' => [ 500, $fault, log => qr/^Out of memory.*? status=1$/ms, fate => 'left', real => 'valgrind would be the one without memory' ],
     '/30-names'  => [ 200, 'b|text/html, text/plain|undef',
         request => "GET /30-names HTTP/1.1\r\nHost: a\r\ncontent_length: 7\r\nX-A: b\r\nx_a: c\r\nAccept: text/html\r\naccept: text/plain\r\n\r\n" ],
+
+    '/31-tampers' => [ 200, 'x' ],
+    '/31-as-new'  => [ 200, 'as new', client => \&Danger::Client::after_tampering ],
 );
 
 # The rows, in order: {path, status, body, log, fate, request, ...}.
