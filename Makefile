@@ -10,6 +10,7 @@
 #   make check  formatting, lints, documentation, dependencies, tidiness
 #   make count  system calls and instructions per request, against the bounds that are kept (a part of `make test`)
 #   make bench  a quick comparison with every peer that is installed; BENCH='--rounds 5 --seconds 4' for figures
+#   make figures  everything below docs/performance anew: an hour, alone on the machine; FIGURES='--rounds 5'
 #   make floor  the ceiling of this machine, and what share of it is reached
 #   make applications  Request Tracker, openQA, LemonLDAP::NG and CiderWebmail of Debian's archive through both
 #               doors, clicked through by one visitor and by eight at once; NAMES=openqa for some of them
@@ -32,7 +33,7 @@ PLACK_PACKAGES := $(RUN_PACKAGES) make starlet libtest-tcp-perl libtest-requires
   liblog-dispatch-array-perl libio-handle-util-perl libauthen-simple-passwd-perl libmodule-refresh-perl \
   libhttp-request-ascgi-perl $(MIDDLEWARE:%=libplack-middleware-%-perl)
 
-.PHONY: run test test-perl soak fuzz check model count bench floor stage applications plack-tests
+.PHONY: run test test-perl soak fuzz check model count bench figures floor stage applications plack-tests
 .NOTPARALLEL:
 
 # $(call needs,packages): what dpkg does not know as installed is installed, or asked for.
@@ -98,6 +99,14 @@ bench: stage
 	$(call needs,$(BENCH_PACKAGES))
 	cargo build --release --workspace --locked
 	$(BUILT)/release/monoceros-bench compare $(BENCH)
+
+FIGURES ?= --rounds 3 --seconds 3
+figures: stage
+	$(call needs,$(BENCH_PACKAGES) strace valgrind)
+	cargo build --release --workspace --locked
+	$(BUILT)/release/monoceros-bench count > docs/performance/count.md
+	$(BUILT)/release/monoceros-bench floor > docs/performance/floor.md
+	$(BUILT)/release/monoceros-bench compare $(FIGURES) --out docs/performance > /dev/null
 
 floor: stage
 	$(call needs,$(BENCH_PACKAGES))

@@ -194,7 +194,7 @@ fn kib(count: u64) -> Option<f64> {
 }
 
 /// Microseconds of processor time per request: own code, kernel.
-fn per_request(before: Spent, after: Spent, answered: f64) -> [f64; 2] {
+pub(crate) fn per_request(before: Spent, after: Spent, answered: f64) -> [f64; 2] {
     let each = |before: u64, after: u64| {
         let spent = Duration::from_micros(after.saturating_sub(before));
         spent.as_secs_f64() * 1e6 / answered

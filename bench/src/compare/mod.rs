@@ -10,7 +10,7 @@
 pub(crate) mod figures;
 pub(crate) mod foreign;
 pub(crate) mod machine;
-mod measure;
+pub(crate) mod measure;
 pub(crate) mod peers;
 pub(crate) mod plot;
 mod report;
@@ -53,6 +53,7 @@ struct Asked {
     rounds: u32,
     seconds: u32,
     quick: bool,
+    keep: bool,
     path: String,
     out: PathBuf,
 }
@@ -90,6 +91,12 @@ pub fn command() -> Command {
                 .help("One short round with fewer points: a look, no figures to quote"),
         )
         .arg(
+            Arg::new("keep")
+                .long("keep")
+                .action(ArgAction::SetTrue)
+                .help("Keep what the folder's raw.tsv has of other scenarios"),
+        )
+        .arg(
             Arg::new("path")
                 .long("path")
                 .default_value("/foo?foo=bar&bar=baz&baz=hoge&hoge=foo")
@@ -117,6 +124,7 @@ impl Asked {
             rounds: if quick { 1 } else { number("rounds") },
             seconds: if quick { 1 } else { number("seconds") },
             quick,
+            keep: options.get_flag("keep"),
             path: options.get_one::<String>("path").cloned().unwrap_or_default(),
             out: path("out").unwrap_or_else(|| PathBuf::from("target/compare")),
         })
@@ -131,7 +139,8 @@ impl Asked {
 /// was written first.
 pub fn compare(options: &ArgMatches, interrupt: &Interrupt) -> anyhow::Result<String> {
     let asked = Asked::read(options)?;
-    let (peers, missing) = choose(&asked)?;
+    let (known, missing) = peers::find(&asked.ours, &asked.peers)?;
+    let (peers, missing) = choose(&asked, known.clone(), missing)?;
     need_tools(&asked.scenarios)?;
     fs::create_dir_all(&asked.out).with_context(|| format!("making {}", asked.out.display()))?;
     let folder = std::env::temp_dir().join(format!("monoceros-compare-{}", std::process::id()));
@@ -142,12 +151,11 @@ pub fn compare(options: &ArgMatches, interrupt: &Interrupt) -> anyhow::Result<St
     let Asked { seconds, quick, path, .. } = &asked;
     let (seconds, quick, path) = (*seconds, *quick, path.clone());
     let setup = Setup { folder, seconds, quick, path, interrupt: interrupt.clone() };
-    let mut results = Results::default();
+    let mut results = kept(&asked)?;
     measure_all(&asked, &peers, &setup, &mut results);
     let rounds = format!(
-        "{} rounds of {seconds} s each, interleaved, of {:?}; figures are medians of the rounds, ratios are \
-         medians of the rounds' ratios{}",
-        asked.rounds,
+        "{seconds} s each, in interleaved rounds, of {:?}; figures are medians of the rounds, ratios are medians \
+         of the rounds' ratios{}",
         asked.path,
         if quick { ". A quick look: not to be quoted" } else { "" }
     );
@@ -155,21 +163,32 @@ pub fn compare(options: &ArgMatches, interrupt: &Interrupt) -> anyhow::Result<St
     if !missing.is_empty() {
         remarks.push(format!("not installed here: {}", missing.join(", ")));
     }
-    let report = Report {
-        peers: &peers,
-        scenarios: &asked.scenarios,
-        results: &results,
-        remarks,
-        processors: machine::processors(),
-    };
+    let told: Vec<Peer> = known.into_iter().filter(|peer| results.has(&peer.name)).collect();
+    let report =
+        Report { peers: &told, results: &results, remarks, processors: machine::processors() };
     let text = report.write(&asked.out)?;
     _ = fs::remove_dir_all(&setup.folder);
     interrupt.check().with_context(|| format!("what there is, is in {}", asked.out.display()))?;
     Ok(text)
 }
 
-fn choose(asked: &Asked) -> anyhow::Result<(Vec<Peer>, Vec<String>)> {
-    let (mut peers, mut missing) = peers::find(&asked.ours, &asked.peers)?;
+/// What the folder has of scenarios that are not measured now.
+fn kept(asked: &Asked) -> anyhow::Result<Results> {
+    let path = asked.out.join("raw.tsv");
+    if !asked.keep || !path.exists() {
+        return Ok(Results::default());
+    }
+    let text = fs::read_to_string(&path)?;
+    let now = |name: &str| asked.scenarios.iter().any(|scenario| scenario.name == name);
+    Results::read(&text, |name| !now(name)).with_context(|| format!("reading {}", path.display()))
+}
+
+/// Those that were asked for, of all that are known.
+fn choose(
+    asked: &Asked,
+    mut peers: Vec<Peer>,
+    mut missing: Vec<String>,
+) -> anyhow::Result<(Vec<Peer>, Vec<String>)> {
     let wanted = |name: &String| asked.servers.is_empty() || asked.servers.contains(name);
     for name in &asked.servers {
         let known = peers.iter().any(|peer| peer.name == *name) || missing.contains(name);

@@ -9,14 +9,13 @@ use super::figures::{Figures, SHARES};
 use super::peers::{OURS, Peer};
 use super::plot::{Line, Plot, Scale, grouped};
 use super::results::Results;
-use super::scenarios::{Along, Scenario};
+use super::scenarios::{ALL, Along, Scenario};
 use super::table::{Table, escaped};
 use super::verdicts::{Verdict, idle_cost, verdicts};
 
 /// Everything that there is to tell.
 pub(crate) struct Report<'a> {
     pub(crate) peers: &'a [Peer],
-    pub(crate) scenarios: &'a [Scenario],
     pub(crate) results: &'a Results,
     /// Sentences about the machine, and about what is missing.
     pub(crate) remarks: Vec<String>,
@@ -44,7 +43,7 @@ impl Report<'_> {
     pub(crate) fn write(&self, folder: &Path) -> anyhow::Result<String> {
         let measured = |scenario: &&Scenario| !self.results.points(scenario.name).is_empty();
         let sections: Vec<Section> =
-            self.scenarios.iter().filter(measured).map(|scenario| self.section(scenario)).collect();
+            ALL.iter().filter(measured).map(|scenario| self.section(scenario)).collect();
         let put = |name: &str, text: &str| {
             let path = folder.join(name);
             fs::write(&path, text).with_context(|| format!("writing {}", path.display()))
@@ -66,7 +65,7 @@ impl Report<'_> {
         let one = |scenario: &&Scenario| {
             scenario.along == Along::Nothing && !self.results.points(scenario.name).is_empty()
         };
-        for scenario in self.scenarios.iter().filter(one) {
+        for scenario in ALL.iter().filter(one) {
             let cell = |peer: &Peer| {
                 let rate = self.results.median(scenario.name, 0, &peer.name).and_then(|it| it.rate);
                 rate.map_or_else(|| "fails".to_owned(), grouped)
@@ -92,11 +91,18 @@ impl Report<'_> {
         }
         Section {
             title: scenario.name.to_owned(),
-            about: scenario.about.to_owned(),
+            about: format!("{} ({})", scenario.about, self.rounds(scenario)),
             table,
             verdicts: verdicts(self.results, scenario, self.processors),
             faults,
             plot: self.plot(scenario),
+        }
+    }
+
+    fn rounds(&self, scenario: &Scenario) -> String {
+        match self.results.rounds(scenario.name) {
+            1 => "1 round".to_owned(),
+            rounds => format!("{rounds} rounds"),
         }
     }
 

@@ -2,8 +2,11 @@
 
 use std::fmt::Write;
 
+use anyhow::Context;
+
 use super::figures::{Figures, SHARES, median};
 use super::measure::Outcome;
+use super::scenarios::ALL;
 
 /// One server at one point of one scenario in one round.
 #[derive(Debug, Clone)]
@@ -39,6 +42,25 @@ impl Results {
         &self.0[from..]
     }
 
+    /// What [`tab_separated`](Self::tab_separated) wrote, without the scenarios that are not `wanted`.
+    ///
+    /// # Errors
+    ///
+    /// If a line is not one of its lines.
+    pub(crate) fn read(text: &str, wanted: impl Fn(&str) -> bool) -> anyhow::Result<Self> {
+        let mut rows = Vec::new();
+        for line in text.lines().skip(1) {
+            let row = row(line).with_context(|| format!("not a line of figures: {line:?}"))?;
+            rows.extend(Some(row).filter(|row| wanted(row.scenario)));
+        }
+        Ok(Self(rows))
+    }
+
+    /// Whether a server was measured, with or without success.
+    pub(crate) fn has(&self, server: &str) -> bool {
+        self.0.iter().any(|row| row.server == server)
+    }
+
     fn of<'a, 'b>(
         &'a self,
         scenario: &'b str,
@@ -61,6 +83,12 @@ impl Results {
     pub(crate) fn fault<'a>(&'a self, scenario: &str, at: u32, server: &str) -> Option<&'a str> {
         let mut rows = self.of(scenario, at, server);
         rows.find_map(|row| row.figures.as_ref().err()).map(String::as_str)
+    }
+
+    /// How many rounds there were of a scenario.
+    pub(crate) fn rounds(&self, scenario: &str) -> u32 {
+        let rows = self.0.iter().filter(|row| row.scenario == scenario);
+        rows.map(|row| row.round).max().unwrap_or_default()
     }
 
     /// The points that a scenario was measured at, in order.
@@ -117,6 +145,36 @@ impl Results {
     }
 }
 
+/// One line of figures.
+fn row(line: &str) -> Option<Row> {
+    let cells: Vec<&str> = line.split('\t').collect();
+    let [scenario, at, server, round, figures @ .., failures, memory, fault] = &cells[..] else {
+        return None;
+    };
+    let value = |cell: &&str| cell.parse::<f64>().ok();
+    let [rate, user, system, waits @ ..] = figures else { return None };
+    if waits.len() != SHARES.len() {
+        return None;
+    }
+    let mut figures = Figures {
+        rate: value(rate),
+        cost: value(user).zip(value(system)).map(|(user, system)| [user, system]),
+        failures: failures.parse().ok()?,
+        memory: value(memory),
+        ..Figures::default()
+    };
+    for (wait, cell) in figures.waits.iter_mut().zip(waits) {
+        *wait = value(cell);
+    }
+    Some(Row {
+        scenario: ALL.iter().find(|one| one.name == *scenario)?.name,
+        at: at.parse().ok()?,
+        server: (*server).to_owned(),
+        round: round.parse().ok()?,
+        figures: if fault.is_empty() { Ok(figures) } else { Err((*fault).to_owned()) },
+    })
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -161,5 +219,10 @@ pub(crate) mod tests {
         let columns: Vec<_> = text.lines().map(|line| line.split('\t').count()).collect();
         assert_eq!(columns, [columns[0]; 3]);
         assert!(text.lines().nth(2).unwrap().ends_with("it did not start"));
+        let again = Results::read(&text, |_| true).unwrap();
+        assert_eq!(again.tab_separated(), text);
+        assert!(again.has("ours") && !again.has("theirs"));
+        assert!(!Results::read(&text, |name| name != "two").unwrap().has("ours"));
+        assert!(Results::read("head\nnothing\n", |_| true).is_err());
     }
 }

@@ -21,6 +21,7 @@ use clap::{Arg, ArgMatches, Command as Subcommand, value_parser};
 use crate::compare::figures::median;
 use crate::compare::foreign::{Ask, Tool, wait};
 use crate::compare::machine;
+use crate::compare::measure::per_request;
 use crate::compare::peers::{self, Filling, Peer};
 use crate::compare::plot::grouped;
 use crate::compare::scenarios::App;
@@ -87,6 +88,8 @@ struct Part {
     peer: Option<Peer>,
     body: &'static str,
     rates: Vec<f64>,
+    /// Microseconds of processor time per request, of the server or of the calls.
+    costs: Vec<f64>,
 }
 
 struct Floor {
@@ -95,8 +98,8 @@ struct Floor {
     ask: Ask,
     workers: u32,
     interrupt: Interrupt,
-    /// Microseconds of processor time of one call, by round.
-    costs: Vec<f64>,
+    /// Calls per second by the clock, on all processors, by round.
+    by_the_clock: Vec<f64>,
 }
 
 const APPLICATION: usize = 0;
@@ -133,15 +136,16 @@ pub fn floor(options: &ArgMatches, interrupt: &Interrupt) -> anyhow::Result<Stri
         },
         workers: number("workers"),
         interrupt: interrupt.clone(),
-        costs: Vec::new(),
+        by_the_clock: Vec::new(),
     };
     let mut parts = parts(options, app)?;
     let rounds = number("rounds");
     let measured = (1..=rounds).try_for_each(|round| {
         for part in &mut parts {
-            let rate = floor.rate(part).with_context(|| part.what.to_owned())?;
-            eprintln!("{round}/{rounds} {:<45} {rate:.0}/s", part.what);
+            let [rate, cost] = floor.rate(part).with_context(|| part.what.to_owned())?;
+            eprintln!("{round}/{rounds} {:<45} {rate:.0}/s, {cost:.1} us each", part.what);
             part.rates.push(rate);
+            part.costs.push(cost);
         }
         anyhow::Ok(())
     });
@@ -151,7 +155,7 @@ pub fn floor(options: &ArgMatches, interrupt: &Interrupt) -> anyhow::Result<Stri
 }
 
 fn parts(options: &ArgMatches, app: App) -> anyhow::Result<Vec<Part>> {
-    let part = |what, peer, body| Part { what, peer, body, rates: Vec::new() };
+    let part = |what, peer, body| Part { what, peer, body, rates: Vec::new(), costs: Vec::new() };
     let program = std::env::current_exe()?;
     let own = |name: &str, count: &str| Peer {
         name: name.to_owned(),
@@ -172,7 +176,8 @@ fn parts(options: &ArgMatches, app: App) -> anyhow::Result<Vec<Part>> {
 }
 
 impl Floor {
-    fn rate(&mut self, part: &Part) -> anyhow::Result<f64> {
+    /// Requests per second, and microseconds of processor time of each.
+    fn rate(&mut self, part: &Part) -> anyhow::Result<[f64; 2]> {
         let Some(peer) = &part.peer else { return self.call() };
         let app = self.folder.join(self.app.file());
         let filling = Filling { port: free_port()?, workers: self.workers, app: &app, idle: 10 };
@@ -181,13 +186,16 @@ impl Floor {
         let started = Started::start(peer, &filling, question, &log, &self.interrupt)?;
         let warm = Ask { seconds: 1, ..self.ask.clone() };
         Tool::Wrk.run(started.address, &warm, &self.interrupt)?;
+        let before = started.spent();
         let (figures, answered) = Tool::Wrk.run(started.address, &self.ask, &self.interrupt)?;
+        let [user, system] = per_request(before, started.spent(), answered);
         ensure!(answered > 0.0 && figures.failures == 0, "{} requests failed", figures.failures);
-        figures.rate.context("no rate")
+        Ok([figures.rate.context("no rate")?, user + system])
     }
 
-    /// The application in a loop, on every processor at once.
-    fn call(&mut self) -> anyhow::Result<f64> {
+    /// The application in a loop, on every processor at once. The rate is what its processor time allows:
+    /// whoever else is on the machine meanwhile would make it slower by the clock, and the limit too low.
+    fn call(&mut self) -> anyhow::Result<[f64; 2]> {
         let (mut rate, mut cost) = (0.0, 0.0);
         let children: Vec<Child> = (0..machine::processors())
             .map(|_| {
@@ -212,48 +220,61 @@ impl Floor {
             rate += calls / wall;
             cost += spent / calls * 1e6 / count;
         }
-        self.costs.push(cost);
-        Ok(rate)
+        self.by_the_clock.push(rate);
+        Ok([count * 1e6 / cost, cost])
     }
 
     fn tell(&self, parts: &[Part]) -> String {
-        let mut table = Table::new(&["", "requests/s", "share of the limit"]);
-        let limits = limits(&parts[APPLICATION].rates, &parts[NETWORK].rates);
-        let row = |what: &str, rates: &[f64], share: bool| {
-            let rate = median(rates.iter().copied()).map(grouped).unwrap_or_default();
-            let shares = rates.iter().zip(&limits).map(|(rate, limit)| rate / limit);
-            let share = median(shares).filter(|_| share).map(|share| format!("{share:.2}"));
-            vec![what.to_owned(), rate, share.unwrap_or_default()]
-        };
+        let mut table = Table::new(&[
+            "",
+            "requests/s",
+            "share of the limit",
+            "CPU µs per request",
+            "share, by CPU",
+        ]);
+        let middle = |values: &[f64]| median(values.iter().copied()).unwrap_or_default();
+        let rates = |at: usize| parts[at].rates.as_slice();
+        let limits = pairs(rates(APPLICATION), rates(NETWORK), limit);
+        let both = pairs(&parts[APPLICATION].costs, &parts[NETWORK].costs, |one, two| one + two);
         for (at, part) in parts.iter().enumerate() {
-            table.rows.push(row(part.what, &part.rates, at > FUNCTION));
+            let mut row = vec![part.what.to_owned(), grouped(middle(&part.rates)), String::new()];
+            row.extend([format!("{:.1}", middle(&part.costs)), String::new()]);
+            if at > FUNCTION {
+                row[2] = format!(
+                    "{:.2}",
+                    middle(&pairs(&part.rates, &limits, |ours, limit| ours / limit))
+                );
+                row[4] = format!(
+                    "{:.2}",
+                    middle(&pairs(&both, &part.costs, |least, ours| least / ours))
+                );
+            }
+            table.rows.push(row);
             if at == NETWORK {
-                table.rows.push(row("limit: 1 / (1 / application + 1 / network)", &limits, false));
+                let what = "limit: 1 / (1 / application + 1 / network)".to_owned();
+                let [rate, cost] = [grouped(middle(&limits)), format!("{:.1}", middle(&both))];
+                table.rows.push(vec![what, rate, String::new(), cost, String::new()]);
             }
         }
-        let cost = median(self.costs.iter().copied()).unwrap_or_default();
         let Ask { connections, threads, seconds, .. } = &self.ask;
         let mut text = format!(
-            "# The ceiling\n\nWritten by `monoceros-bench floor`.\n\n- {}\n- {} rounds of {seconds} s each, interleaved; medians; {}, {connections} connections, {} workers, \
-             wrk with {threads} threads\n- one call of the application takes {cost:.1} µs of processor time\n\n{}\n",
+            "# The ceiling\n\nWritten by `monoceros-bench floor`.\n\n- {}\n- {} rounds of {seconds} s each, interleaved; medians; \
+             {}, {connections} connections, {} workers, wrk with {threads} threads\n- the application alone is told by its \
+             processor time on all processors; by the clock: {} calls/s\n\n{}\n",
             machine::describe(),
             parts[NETWORK].rates.len(),
             self.app.file(),
             self.workers,
+            grouped(middle(&self.by_the_clock)),
             table.markdown()
         );
-        let network = parts[FUNCTION].rates.iter().zip(&parts[NETWORK].rates);
-        let function = median(network.map(|(ours, least)| ours / least)).unwrap_or_default();
+        let function = middle(&pairs(rates(FUNCTION), rates(NETWORK), |ours, least| ours / least));
         _ = writeln!(text, "- {}: {function:.2} of the least loop", parts[FUNCTION].what);
         for part in &parts[FUNCTION + 1..] {
-            let shares = part.rates.iter().zip(&limits).map(|(rate, limit)| rate / limit);
-            let share = median(shares).unwrap_or_default();
+            let share = middle(&pairs(&part.rates, &limits, |ours, limit| ours / limit));
             let word = if share >= WANTED { "met" } else { "missed" };
-            _ = writeln!(
-                text,
-                "- {}: {share:.2} of the limit; at least {WANTED}: **{word}**",
-                part.what
-            );
+            let what = part.what;
+            _ = writeln!(text, "- {what}: {share:.2} of the limit; at least {WANTED}: **{word}**");
         }
         text
     }
@@ -262,10 +283,14 @@ impl Floor {
 /// What share of the limit ours is to reach.
 const WANTED: f64 = 0.80;
 
-/// The limit of each round.
-fn limits(application: &[f64], network: &[f64]) -> Vec<f64> {
-    let both = application.iter().zip(network);
-    both.map(|(application, network)| 1.0 / (1.0 / application + 1.0 / network)).collect()
+/// What both rates leave possible together.
+fn limit(application: f64, network: f64) -> f64 {
+    1.0 / (1.0 / application + 1.0 / network)
+}
+
+/// Round by round.
+fn pairs(one: &[f64], other: &[f64], both: impl Fn(f64, f64) -> f64) -> Vec<f64> {
+    one.iter().zip(other).map(|(one, other)| both(*one, *other)).collect()
 }
 
 fn three(text: &str) -> anyhow::Result<[f64; 3]> {
@@ -282,7 +307,7 @@ mod tests {
 
     #[test]
     fn the_limit_has_both_costs() {
-        let limits = limits(&[100.0], &[300.0]);
+        let limits = pairs(&[100.0], &[300.0], limit);
         assert!((limits[0] - 75.0).abs() < 1e-9, "{limits:?}");
     }
 
