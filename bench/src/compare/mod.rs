@@ -74,7 +74,7 @@ pub fn command() -> Command {
     Command::new("compare")
         .about("Ours and every peer that is installed, scenario by scenario: tables, plots, a page")
         .arg(names("only", "Scenarios whose names begin so, by commas"))
-        .arg(names("servers", "Only these servers, by commas"))
+        .arg(names("servers", "Only these servers, by commas: monoceros, monoceros-plackup, starlet, starman, feersum, gazelle, uwsgi, twiggy"))
         .arg(
             Arg::new("peer")
                 .long("peer")

@@ -85,7 +85,11 @@ fn look(
             let best =
                 peers.iter().filter_map(ratio).min_by(|one, other| one.0.total_cmp(&other.0));
             let peer = best.map_or_else(|| peers.join(" or "), |(_, peer)| peer.to_owned());
-            least(best.map(|(ratio, _)| ratio), &format!("times {peer}"), wanted)
+            // The steadier figure beside the one that is asked for.
+            let cost = |figures: &Figures| figures.cost.map(|[user, system]| user + system);
+            let cost = results.ratio(name, [(at, &peer), (at, ours)], &cost);
+            let cost = cost.map_or_else(String::new, |it| format!(" ({it:.2} by processor time)"));
+            least(best.map(|(ratio, _)| ratio), &format!("times {peer}{cost}"), wanted)
         }
         Bound::NoFailures => {
             let failures = median.and_then(|it| u32::try_from(it.failures).ok()).map(f64::from);
@@ -157,7 +161,10 @@ mod tests {
         rates(&mut results, "fresh-30", (0, "gazelle"), &[Some(12.0)]);
         let all = verdicts(&results, &scenario("fresh-30"), 2);
         assert_eq!(all.len(), 1, "the other door was not measured: {all:?}");
-        assert_eq!(all[0].text, "monoceros: 1.00 times gazelle; at least 1.1");
+        assert_eq!(
+            all[0].text,
+            "monoceros: 1.00 times gazelle (1.00 by processor time); at least 1.1"
+        );
         assert_eq!(all[0].word(), "missed");
     }
 
