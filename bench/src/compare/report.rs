@@ -68,7 +68,9 @@ impl Report<'_> {
         for scenario in ALL.iter().filter(one) {
             let cell = |peer: &Peer| {
                 let rate = self.results.median(scenario.name, 0, &peer.name).and_then(|it| it.rate);
-                rate.map_or_else(|| "fails".to_owned(), grouped)
+                let fault =
+                    || self.results.fault(scenario.name, 0, &peer.name).map(|_| "fails".to_owned());
+                rate.map(grouped).or_else(fault).unwrap_or_default()
             };
             let cells = self.peers.iter().map(cell);
             table.rows.push(std::iter::once(scenario.name.to_owned()).chain(cells).collect());
