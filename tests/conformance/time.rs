@@ -33,7 +33,7 @@ rows! {
     83 Short fn row_083_a_slow_head(row) {
         let begun = Instant::now();
         let mut clients = [row.connect(WAYS[0]), row.connect(WAYS[1])];
-        for byte in row.named(format!("{G}X: {:1000}", "").as_bytes()) {
+        for byte in row.named(format!("{G}X: {:100}", "").as_bytes()) {
             clients.iter_mut().for_each(|client| _ = client.try_send(&[byte]));
             if clients[0].hears(LIMIT / 20) {
                 break;
