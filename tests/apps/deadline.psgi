@@ -30,7 +30,7 @@ my %do = (
         sub {
             my $writer = shift->([ 200, $text ]);
             $writer->write('begun');
-            eval { main::late($env); 1 } or print STDERR 'write says: ', $writer->write("late: $@") ? 'yes' : 'no', "\n";
+            eval { main::late($env); 1 } or print STDERR 'write says: ' . ($writer->write("late: $@") ? "yes\n" : "no\n");
         };
     },
     '/getline'  => sub { [ 200, $text, bless [], 'Naps' ] },
