@@ -2,7 +2,7 @@
  *
  * Making an env of thirty pairs and freeing it costs 20,000 instructions; looking it through and writing
  * this request's strings over the last one's costs 3,000. So release takes it back if the application
- * has kept nothing of it: no reference to the hash, strong or weak, no magic, no iterator. Then whatever
+ * has kept nothing of it: no reference to the hash, strong or weak, no magic. Then whatever
  * is not as the server made it is freed there and then, as all of it would be: pairs that the application
  * added, values that it changed or refers to. What stays is plain strings, to be written over, and
  * constants that were compared. Anything unusual frees the hash, and the next env is made from the
@@ -31,7 +31,7 @@ enum {
 static struct {
     struct slot *at;
     size_t n, n_constants;
-    unsigned short places[PLACES]; /* by a name's hash; 0: none, else the slot's number + 1 */
+    struct place { const HEK *hek; struct slot *slot; } places[PLACES];    /* by a name's hash */
     size_t *strings, n_strings;    /* the slots whose pairs are in h->spare */
     struct slot *special[KIND_IO + 1];
 } known;
@@ -76,33 +76,29 @@ void forget_env(pTHX_ struct perl_host *h)
 
 /* ---- the names ---- */
 
-static const HEK *hek_of(SV *key)
-{
-    return SvSHARED_HEK_FROM_PV(SvPVX_const(key));
-}
-
 static struct slot *slot_of(const HEK *hek)
 {
-    U32 place = HEK_HASH(hek) % PLACES;
-    unsigned short number;
-    while ((number = known.places[place]) != 0) {
-        struct slot *slot = &known.at[number - 1];
-        if (hek_of(slot->key) == hek)            /* names are shared: one place in memory each */
-            return slot;
-        place = (place + 1) % PLACES;
+    const struct place *place = &known.places[HEK_HASH(hek) % PLACES];
+    while (place->hek != hek) {                  /* names are shared: one place in memory each */
+        if (!place->hek)
+            return NULL;
+        if (++place == known.places + PLACES)
+            place = known.places;
     }
-    return NULL;
+    return place->slot;
 }
 
 static struct slot *know(SV *key, enum kind kind)
 {
-    struct slot *slot = slot_of(hek_of(key));
-    U32 place = HEK_HASH(hek_of(key)) % PLACES;
+    const HEK *hek = SvSHARED_HEK_FROM_PV(SvPVX_const(key));
+    struct slot *slot = slot_of(hek);
+    U32 at = HEK_HASH(hek) % PLACES;
     if (!slot) {
-        while (known.places[place])
-            place = (place + 1) % PLACES;
+        while (known.places[at].hek)
+            at = (at + 1) % PLACES;
         slot = &known.at[known.n++];
-        known.places[place] = (unsigned short)known.n;
+        known.places[at].hek = hek;
+        known.places[at].slot = slot;
     }
     slot->key = key;
     slot->kind = kind;
@@ -246,12 +242,26 @@ void build_env(pTHX_ struct perl_host *h, const struct request *request)
 
 /* ---- taking it back ---- */
 
-/* Whether the hash is as new, and known to nobody else. What perl keeps beside a hash that is iterated
- * over or weakly referred to has a flag, as have blessings and locks; magic need not. */
-static bool is_alone(HV *env)
+#ifdef SVphv_HasAUX
+#define HAS_AUX SVphv_HasAUX
+#else
+#define HAS_AUX SVf_OOK
+#endif
+
+/* Whether the hash is as new, and known to nobody else. Weak references are in what perl keeps beside a
+ * hash, as is where an iteration stands: that begins anew, for which a deleted pair may have to be freed.
+ * Blessings and locks are flags; magic need not be. */
+static bool is_alone(pTHX_ HV *env)
 {
-    return SvREFCNT(env) == 1 && !SvMAGIC(env) && HvARRAY(env) && HvMAX(env) < MOST_PLACES
-        && (SvFLAGS(env) & ~(U32)SVphv_HASKFLAGS) == (SVt_PVHV | SVphv_SHAREKEYS);
+    if (SvREFCNT(env) != 1 || SvMAGIC(env) || !HvARRAY(env) || HvMAX(env) >= MOST_PLACES)
+        return false;
+    if (SvFLAGS(env) & HAS_AUX) {
+        const struct xpvhv_aux *aux = HvAUX(env);
+        if (aux->xhv_backreferences || aux->xhv_name_u.xhvnameu_name || aux->xhv_mro_meta)
+            return false;
+        (void)hv_iterinit(env);
+    }
+    return (SvFLAGS(env) & ~(U32)(SVphv_HASKFLAGS | HAS_AUX)) == (SVt_PVHV | SVphv_SHAREKEYS);
 }
 
 /* Whether it may be written over. It may have been used as a number, and its buffer be shared. */
@@ -362,11 +372,11 @@ bool take_back_env(pTHX_ struct perl_host *h)
     struct outcasts out;
     size_t constants = 0;
     out.n = 0;
-    if (!env || h->left != OUT_OK || h->spare || !is_alone(env) || !know_names(aTHX_ h)
+    if (!env || h->left != OUT_OK || h->spare || !is_alone(aTHX_ env) || !know_names(aTHX_ h)
         || !look_through(aTHX_ h, env, &out, &constants) || constants != known.n_constants)
         return false;
     put_out(aTHX_ env, &out);
-    if (!is_alone(env))
+    if (!is_alone(aTHX_ env))
         return false;
     h->spare = env;
     h->env = NULL;

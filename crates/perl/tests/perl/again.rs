@@ -10,6 +10,7 @@ use monoceros_perl::{Input, Key, Perl, Request, Var};
 pub(crate) const CASES: &[Case] = &[
     case("pitfall_31_env_is_used_again", again),
     case("pitfall_31_env_is_as_new", as_new),
+    case("pitfall_31_iterations_begin_anew", iterations),
     case("pitfall_31_what_is_kept_stays", kept),
     case("pitfall_31_destructors_run_at_the_release", destroyed),
     case("pitfall_31_fields_come_and_go", come_and_go),
@@ -52,6 +53,8 @@ const APP: &str = r#"use B (); use Scalar::Util qw(weaken dualvar); use Hash::Ut
         few => sub { $_[0]{"a$_"} = [$_] for 1 .. 20 },
         many => sub { $_[0]{"a$_"} = 1 for 1 .. 2000 },
         each => sub { my ($k) = each %{$_[0]}; each %{$_[0]} },
+        lazy => sub { while (my ($k) = each %{$_[0]}) { delete $_[0]{$k}; last if $k eq 'HTTP_HOST' } },
+        eachweak => sub { each %{$_[0]}; weaken($weak = $_[0]) },
         keys => sub { keys(%{$_[0]}) = 1024; 1 },
         bless => sub { bless $_[0] },
         tie => sub { tie %{$_[0]}, 'T'; $_[0]{tied} = 1 },
@@ -79,17 +82,26 @@ const APP: &str = r#"use B (); use Scalar::Util qw(weaken dualvar); use Hash::Ut
 
 fn again() {
     let mut perl = boot(
-        "sub { my $env = shift; $env->{PATH_INFO} eq 'keep' and $::kept = $env; [200, [], []] }",
+        "use Scalar::Util; my %does = (keep => sub { $::kept = $_[0] }, weak => sub { Scalar::Util::weaken($::weak = $_[0]) }, iterated => sub { keys %{$_[0]}; each %{$_[0]} }, a => sub { });
+        sub { $does{$_[0]{PATH_INFO}}->(@_); [200, [], []] }",
     );
-    expect(&mut perl, &[("a", "200  "), ("a", "200  ")]);
-    let with = perl.count();
-    expect(&mut perl, &[("keep", "200  "), ("a", "200  ")]);
-    let both = perl.count();
-    assert!(both > with + 15, "an env that is kept is another one: {with}, {both}");
-    expect(&mut perl, &[("a", "200  "), ("a", "200  ")]);
-    assert_eq!(perl.count(), both, "and the one after it serves again");
-    expect(&mut perl, &[("a", "200  "); 50]);
-    assert_eq!(perl.count(), both);
+    let client = Client::new();
+    let mut count = |path: &str| {
+        assert_eq!(client.ask(&mut perl, path), "200  ", "{path}");
+        perl.count()
+    };
+    count("a");
+    let without = count("weak");
+    let with = count("a");
+    assert!(with > without + 15, "it waits for the next request: {without}, {with}");
+    for _ in 0..50 {
+        assert_eq!(count("a"), with);
+    }
+    assert_eq!(count("iterated"), with, "though it was iterated over");
+    assert_eq!(count("a"), with);
+    let kept = count("keep");
+    assert!(kept > without + 15, "one that is kept is the application's: {without}, {kept}");
+    assert!(count("a") > kept + 15, "and the next one is another");
 }
 
 fn as_new() {
@@ -110,6 +122,26 @@ fn as_new() {
             }
         }
     }
+}
+
+fn iterations() {
+    let mut perl = boot(
+        r#"sub D::DESTROY { $::n++ }
+        sub { my $e = shift; my $p = $e->{PATH_INFO};
+            if ($p eq 'half') { each %$e for 1 .. 5 }
+            if ($p eq 'lazy') { $e->{mine} = bless [], 'D'; while (my ($k) = each %$e) { next if $k ne 'mine'; delete $e->{$k}; last } }
+            my $n = 0;
+            if ($p eq 'all') { $n++ while my ($k) = each %$e; $n -= keys %$e }
+            [200, [], [$n, $::n // 0]] }"#,
+    );
+    let wanted =
+        ["all", "half", "all", "half", "half", "all", "all"].map(|path| (path, "200  0|0"));
+    expect(&mut perl, &wanted);
+    // The value goes at once, its place in the hash when the iteration goes on.
+    let lazy =
+        [("lazy", "200  0|1"), ("all", "200  0|1"), ("lazy", "200  0|2"), ("half", "200  0|2")];
+    expect(&mut perl, &lazy);
+    expect(&mut perl, &[("all", "200  0|2")]);
 }
 
 fn kept() {
