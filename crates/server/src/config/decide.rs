@@ -119,7 +119,7 @@ pub struct Config {
     pub user: Option<String>,
     /// The group to become, by name or number.
     pub group: Option<String>,
-    /// Whether workers run under SCHED_BATCH.
+    /// Whether workers and the manager run under SCHED_BATCH.
     pub sched_batch: bool,
     /// Lines for the log, once it is open: what was accepted and has no effect, what was replaced.
     pub notes: Vec<String>,

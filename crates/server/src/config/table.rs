@@ -305,7 +305,7 @@ pub static TABLE: &[Opt] = &[
     Opt {
         name: "sched-batch",
         default: "on",
-        help: "Run workers under SCHED_BATCH, so that a wake-up does not interrupt a request",
+        help: "Run workers and manager under SCHED_BATCH, so that a wake-up does not interrupt a request",
         more: "Processes that the application forks do not inherit it.",
         part: WORKERS,
         set: |options, value| options.sched_batch = value.flag(),

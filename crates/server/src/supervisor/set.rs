@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
+use tracing::warn;
 
 use super::listen::Listeners;
 use crate::channel::control::{self, Order, Report};
@@ -49,6 +50,13 @@ impl Set {
             log::settle();
             if config.proctitle {
                 title::set("monoceros: manager");
+            }
+            // Not at every connection that comes or goes, but at several at once, and never in the
+            // midst of a request.
+            if config.sched_batch
+                && let Err(why) = process::sched_batch()
+            {
+                warn!("the manager cannot run under SCHED_BATCH: {why}");
             }
             manager::run(config, shared, listeners, control)
         })?;
