@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use rustix::event::{EventfdFlags, eventfd};
 
+use crate::channel::over::Over;
 use crate::channel::socket;
 use crate::os::shared::{Pages, zeroable};
 use crate::ready::ReadyList;
@@ -132,6 +133,8 @@ pub struct Shared {
     pub scoreboard: Scoreboard,
     /// What each worker has taken at once.
     pub rounds: Rounds,
+    /// Connections that workers have ended.
+    pub over: Over,
     /// What was refused, shed and dropped.
     pub tally: Tally,
     flags: Pages<Flags>,
@@ -158,6 +161,7 @@ impl Shared {
             wake,
             scoreboard: Scoreboard::new(workers)?,
             rounds: Rounds::new(workers)?,
+            over: Over::new(workers)?,
             tally: Tally::new()?,
             flags: Pages::new(1)?,
         })

@@ -84,6 +84,7 @@ impl Manager<'_> {
 
     fn listen(&mut self) {
         self.accepting = Accepting::Yes;
+        self.shared.over.ask(false);
         for (number, listener) in (0..).zip(&self.listeners) {
             if let Err(error) = self.poll.add_listener(number, listener.as_fd()) {
                 warn!("cannot wait for connections to {}: {error}", listener.address.shown);
@@ -96,6 +97,7 @@ impl Manager<'_> {
             self.poll.remove(listener.as_fd());
         }
         self.accepting = Accepting::Paused(self.now + PAUSE);
+        self.shared.over.ask(true);
         self.next_shed = self.now;
     }
 
@@ -119,6 +121,7 @@ impl Manager<'_> {
             self.poll.remove(listener.as_fd());
         }
         self.accepting = Accepting::NoMore;
+        self.shared.over.ask(true);
     }
 
     /// Accepts from one listener. Returns whether more may be waiting.
@@ -127,7 +130,11 @@ impl Manager<'_> {
             if self.accepting != Accepting::Yes {
                 return false;
             }
-            let Some(slot) = self.desks.free_slot() else {
+            let slot = self.desks.free_slot().or_else(|| {
+                self.close_what_is_over();
+                self.desks.free_slot()
+            });
+            let Some(slot) = slot else {
                 debug!("all slots are taken");
                 self.pause();
                 return false;

@@ -21,9 +21,6 @@ use crate::table::ConnId;
 /// How often it is looked whether a slow reader has got everything, in milliseconds.
 const SELDOM: u64 = 1_000;
 
-/// An answer of which no more than this many bytes are on their way needs nobody to look after it.
-const LITTLE: u64 = 64 * 1024;
-
 /// The most bytes that are read and dropped.
 const MOST: usize = 1 << 20;
 
@@ -42,11 +39,11 @@ impl Manager<'_> {
     /// it still holds for the client.
     fn end_at_once(&mut self, id: ConnId) {
         let Some(connection) = self.desks.get(id) else { return };
-        let came = net::recv(&connection.fd, &mut [0_u8; 1], RecvFlags::DONTWAIT | RecvFlags::PEEK);
-        if matches!(came, Ok((1.., _))) || socket::unsent(connection.fd.as_fd()) > LITTLE {
-            return self.begin_linger(id);
+        if socket::is_settled(connection.fd.as_fd()) {
+            self.close(id, false);
+        } else {
+            self.begin_linger(id);
         }
-        self.close(id, false);
     }
 
     fn begin_linger(&mut self, id: ConnId) {
@@ -105,21 +102,27 @@ impl Manager<'_> {
         self.set_deadline(id, until);
     }
 
-    /// Ends it now, whatever copies there are, and frees its slot under a new serial.
+    /// Ends it now, whatever copies there are.
     pub(super) fn close(&mut self, id: ConnId, reset: bool) {
-        let Some(connection) = self.desks.remove(id) else { return };
-        if connection.polled {
-            self.poll.remove(connection.fd.as_fd());
-        }
+        let Some(connection) = self.desks.get(id) else { return };
         // A UNIX socket cannot be reset; there the shutdown has to do.
         if !reset || net::connect_unspec(&connection.fd).is_err() {
             // An error means that the client has ended it before us.
             let _ = net::shutdown(&connection.fd, Shutdown::Both);
         }
+        self.forget(id);
+        debug!(connection = %id, reset, "closed");
+    }
+
+    /// Closes the manager's copy of a connection that is shut down, and frees its slot under a new serial.
+    pub(super) fn forget(&mut self, id: ConnId) {
+        let Some(connection) = self.desks.remove(id) else { return };
+        if connection.polled {
+            self.poll.remove(connection.fd.as_fd());
+        }
         if let Some(row) = self.shared.table.row(id.slot) {
             row.retire(id.serial);
         }
-        debug!(connection = %id, reset, "closed");
         self.slot_freed();
     }
 }

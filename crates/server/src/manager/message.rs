@@ -36,6 +36,27 @@ impl Manager<'_> {
     /// Takes all that a dead worker has left.
     pub(super) fn take_all_messages(&mut self, worker: WorkerId) {
         while self.take_message(worker) {}
+        self.take_what_is_over(worker);
+    }
+
+    /// Forgets the connections that workers have ended since the last turn.
+    pub(super) fn close_what_is_over(&mut self) {
+        let said = self.shared.over.said();
+        if std::mem::replace(&mut self.over, said) != said {
+            for worker in self.shared.over.workers() {
+                self.take_what_is_over(worker);
+            }
+        }
+    }
+
+    fn take_what_is_over(&mut self, worker: WorkerId) {
+        while let Some(id) = self.shared.over.take(worker) {
+            step("take-over");
+            if self.take_back(worker, id) {
+                debug!(connection = %id, worker, "over");
+                self.forget(id);
+            }
+        }
     }
 
     /// Takes one. `false`: there is none.

@@ -75,6 +75,8 @@ struct Manager<'a> {
     /// What one message brings.
     mail: Vec<u8>,
     access: access::Log,
+    /// How much of what workers say without a message has been looked at.
+    over: u32,
     /// How much is spooled.
     ledger: Ledger,
     /// Milliseconds of the monotonic clock, as of this turn of the loop.
@@ -131,6 +133,7 @@ impl<'a> Manager<'a> {
             scratch: vec![0; READ],
             mail: vec![0; crate::channel::message::MOST],
             access: access::Log::open(config.access_log.as_deref(), shared.flags().reopened()),
+            over: 0,
             ledger: Ledger::default(),
             now: clock::now(),
             next_scan: 0,
@@ -153,6 +156,7 @@ impl<'a> Manager<'a> {
             }
             self.now = clock::now();
             log.look(self.shared.flags().reopened());
+            self.close_what_is_over();
             for event in events.drain(..) {
                 if let Turn::Leave(status) = self.handle(event) {
                     return status;

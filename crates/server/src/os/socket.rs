@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::{FdFlags, fcntl_getfd};
-use rustix::net::{AddressFamily, SocketAddrUnix, getpeername, sockopt};
+use rustix::net::{AddressFamily, RecvFlags, SocketAddrUnix, getpeername, recv, sockopt};
 
 /// Takes over descriptor `number`, which whoever started this program left open for it, and makes
 /// it close-on-exec.
@@ -151,6 +151,16 @@ pub fn unsent(socket: BorrowedFd<'_>) -> u64 {
     // descriptor is open while it is borrowed.
     let done = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
     if done == 0 { u64::try_from(bytes).unwrap_or_default() } else { 0 }
+}
+
+/// An answer of which no more than this many bytes are on their way needs nobody to look after it.
+const LITTLE: u64 = 64 * 1024;
+
+/// Whether a connection whose last answer is written may be closed at once: nothing has come that would
+/// make it a reset, and the kernel can be left alone with what it still holds for the client.
+pub fn is_settled(socket: BorrowedFd<'_>) -> bool {
+    let came = recv(socket, &mut [0_u8; 1], RecvFlags::DONTWAIT | RecvFlags::PEEK);
+    !matches!(came, Ok((1.., _))) && unsent(socket) <= LITTLE
 }
 
 /// Bytes that this end has written to a TCP connection, by whichever copy of its descriptor; counted

@@ -8,6 +8,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
+use rustix::net::{Shutdown, shutdown};
+
 use super::app::{App, Outcome};
 use super::last_resort::Written;
 use super::serve::Answered;
@@ -17,6 +19,7 @@ use super::{Turn, Worker};
 use crate::channel::message::{Drain, End, MOST_BYTES, Message};
 use crate::ledger;
 use crate::os::clock;
+use crate::os::socket::is_settled;
 use crate::scoreboard::State;
 use crate::spool::{Place, Room, Spool};
 use crate::steps::step;
@@ -180,10 +183,33 @@ impl Worker<'_> {
         }
     }
 
-    /// Ends the connection: the manager shuts it down, lingers, and closes it.
+    /// Ends the connection. If there is nothing to wait for the manager need not be woken; otherwise it
+    /// shuts it down, lingers, and closes it.
     pub(super) fn closed(&mut self, app: &mut dyn App, id: ConnId, end: End) -> Turn {
+        if self.shared.over.listens(self.me) && self.shut(id, end) {
+            self.cache.forget(id);
+            self.shared.over.say(self.me, id);
+            step("over");
+            return Turn::On;
+        }
         self.cache.forget(id);
         self.tell(app, &Message::Closed(id, end), None)
+    }
+
+    /// Shuts a connection down if nothing more is to be read from it or done for it.
+    fn shut(&self, id: ConnId, end: End) -> bool {
+        let Some(client) = self.cache.get(id) else { return false };
+        let is_free = match end {
+            End::Gone => true,
+            End::Done => is_settled(client),
+            End::Linger | End::Reset => false,
+        };
+        if is_free {
+            // An error means that the client has ended it before us.
+            let _ = shutdown(client, Shutdown::Both);
+            step("shut");
+        }
+        is_free
     }
 }
 

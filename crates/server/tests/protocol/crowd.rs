@@ -11,9 +11,10 @@ use crate::server::{DEADLINE, Server, pass, until};
 use crate::stories::Story;
 
 pub(crate) fn all() -> Vec<Story> {
-    let told: [(&str, fn()); 8] = [
+    let told: [(&str, fn()); 9] = [
         ("the_longest_idle_go_when_too_many_are_idle", too_many_idle),
         ("idle_connections_make_room_for_new_ones", no_slot_is_free),
+        ("the_slot_of_a_connection_that_is_over_is_free_at_once", a_slot_is_free_again),
         ("a_manager_that_was_behind_closes_nobody_who_has_spoken", behind),
         ("a_busy_client_is_told_that_the_server_stops", a_busy_client_is_told),
         ("a_job_that_no_descriptor_was_free_for_is_lent_again", no_descriptor_is_free),
@@ -49,6 +50,20 @@ fn no_slot_is_free() {
         client.get(&format!("/n/{n}"));
         clients.push(client);
     }
+    server.stop();
+}
+
+/// Slots of connections that are over are wanted at once.
+fn a_slot_is_free_again() {
+    let server = Server::start(&["max_workers=2", "max_connections=3"]);
+    let before = Instant::now();
+    for n in 0..200 {
+        let mut client = server.connect();
+        client.send(&format!("GET /n/{n} HTTP/1.0\r\n\r\n")).unwrap();
+        assert_eq!(client.answer().unwrap().body, format!("/n/{n}").as_bytes());
+        client.end().unwrap();
+    }
+    assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
     server.stop();
 }
 

@@ -11,7 +11,7 @@ use crate::site;
 pub(crate) type Story = (String, Box<dyn FnOnce() + std::panic::UnwindSafe>);
 
 /// The steps of a worker, and those of the manager, in the order of the protocol.
-const WORKER_STEPS: [&str; 16] = [
+const WORKER_STEPS: [&str; 18] = [
     "receive",
     "claim-job",
     "event",
@@ -28,8 +28,11 @@ const WORKER_STEPS: [&str; 16] = [
     "partial",
     "drain",
     "closed",
+    "shut",
+    "over",
 ];
-const MANAGER_STEPS: [&str; 6] = ["accept", "queue", "send", "take", "messages", "recover"];
+const MANAGER_STEPS: [&str; 7] =
+    ["accept", "queue", "send", "take", "take-over", "messages", "recover"];
 
 pub(crate) fn all() -> Vec<Story> {
     let told: [(&str, fn()); 11] = [
@@ -246,10 +249,13 @@ fn traffic(server: &Server) -> Seen {
             usize::from(!seen.is_ok_and(|answer| answer.body.len() == site::BIG))
         });
         let short = scope.spawn(|| {
-            let mut client: Client = server.connect();
-            let bytes = "GET /n/short HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-            let seen = client.send(bytes).and_then(|()| client.answer());
-            usize::from(!seen.is_ok_and(|answer| answer.status == 200))
+            let broken = |behind: &str| {
+                let mut client: Client = server.connect();
+                let last = "GET /n/short HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+                let seen = client.send(&format!("{last}{behind}")).and_then(|()| client.answer());
+                usize::from(!seen.is_ok_and(|answer| answer.status == 200))
+            };
+            broken("") + broken("GET") // the manager has to linger in the second
         });
         // While these keep one worker busy, the other meets connections that it has to fetch.
         let busy = scope.spawn(|| many_paths(server, "/spin", 3, 20));
@@ -278,7 +284,7 @@ fn a_worker_killed_at(step: &str) {
 
 fn a_manager_killed_at(step: &str) {
     let server = Server::start_to_die(&["max_workers=2"], step);
-    if MANAGER_STEPS[4..].contains(&step) {
+    if MANAGER_STEPS[5..].contains(&step) {
         kill_process(server.some_worker(), Signal::KILL).unwrap();
     } else {
         let _ = server.connect().send(&request("/n/first"));
