@@ -16,11 +16,11 @@ enum { MOST_EVENTS = 16 };       /* of one claim */
 
 struct waiting {
     struct perl_host *host;
-    sigset_t open;                 /* the mask of the worker */
+    sigset_t open;                 /* the mask of the worker, once it was `closed` */
     int64_t until;                 /* in ms of the monotonic clock; -1: for ever */
     int fd, events;                /* perl_wait */
     struct epoll_event event;      /* perl_claim: one event out of the list `fd` */
-    bool claims;
+    bool claims, closed;
     int ready;
 };
 
@@ -57,7 +57,8 @@ static bool wait_once(pTHX_ struct waiting *w)
     sigfillset(&all);
     for (;;) {
         PERL_ASYNC_CHECK();                      /* Perl's pending handlers; signals open; may die */
-        pthread_sigmask(SIG_SETMASK, &all, NULL);
+        pthread_sigmask(SIG_SETMASK, &all, &w->open);
+        w->closed = true;
         if (!PL_sig_pending)
             break;                               /* none came between the check and the block */
         pthread_sigmask(SIG_SETMASK, &w->open, NULL);
@@ -92,9 +93,8 @@ static void wait_body(pTHX_ void *arg)
 static enum outcome wait_barred(struct perl_host *h, struct waiting *w)
 {
     enum outcome out;
-    pthread_sigmask(SIG_SETMASK, NULL, &w->open);
     out = settle(h, barrier(h, wait_body, w));
-    if (out != OUT_OK)                           /* the jump may have come from inside the wait */
+    if (out != OUT_OK && w->closed)                           /* the jump may have come from inside the wait */
         pthread_sigmask(SIG_SETMASK, &w->open, NULL);
     return out;
 }

@@ -27,7 +27,7 @@ use super::{Turn, Worker};
 use crate::channel::job;
 use crate::channel::message::{End, Message};
 use crate::config::exit;
-use crate::os::clock;
+use crate::os::{clock, usage};
 use crate::ready::Event;
 use crate::rounds::MOST;
 use crate::scoreboard::State;
@@ -62,7 +62,7 @@ impl Worker<'_> {
             claimed => {
                 self.naps.awake();
                 if let Claimed::Events(count) = claimed {
-                    self.tiny.claimed(count);
+                    self.tiny.claimed(count, usage::of_thread);
                 }
                 claimed
             }

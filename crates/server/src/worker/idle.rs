@@ -3,9 +3,9 @@
 //!
 //! The kernel wakes one waiting worker for every request that comes, though one that is awake is often faster
 //! and takes it: then the other has been woken for nothing, at a cost of microseconds, and so on for every
-//! request. While requests are known to be tiny, as many waiting workers as there are cores are enough, and
-//! the others look again after some milliseconds; so nothing waits longer than that, should those be
-//! kept busy after all. Where no requests come, everybody ends up waiting.
+//! request. While requests are known to be tiny and come many at once, as many waiting workers as there
+//! are cores are enough, and the others look again after some milliseconds; so nothing waits longer than
+//! that, should those be kept busy after all. Where no requests come, everybody ends up waiting.
 
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -42,17 +42,16 @@ impl Naps {
 impl Worker<'_> {
     /// There is nothing to do now: waits for one event, or naps. Nothing: look again.
     pub(super) fn wait_for_work(&mut self, app: &mut dyn App, events: &mut [u64]) -> Claimed {
-        self.tiny.pauses(usage::of_thread());
-        let claimed = match self.next_nap() {
+        self.tiny.pauses(usage::of_thread);
+        match self.next_nap() {
             Some(nap) => self.nap(app, nap),
             None => self.wait_in_list(app, events),
-        };
-        self.tiny.goes_on(usage::of_thread());
-        claimed
+        }
     }
 
     fn next_nap(&mut self) -> Option<Duration> {
-        let nap = NAPS.get(self.naps.taken).copied().filter(|_| self.tiny.is_sure());
+        let nap = NAPS.get(self.naps.taken).copied();
+        let nap = nap.filter(|_| self.tiny.is_many());
         let nap = nap.filter(|_| self.shared.rounds.waiting() >= self.naps.enough);
         self.naps.taken = if nap.is_some() { self.naps.taken + 1 } else { 0 };
         nap
@@ -72,6 +71,7 @@ impl Worker<'_> {
         self.shared.rounds.wait(self.me, true);
         let claimed = app.claim(self.shared.ready.as_fd(), Some(patience), &mut events[..one]);
         self.shared.rounds.wait(self.me, false);
+        self.tiny.goes_on();
         if claimed == Claimed::Events(0) {
             self.cache.sweep(&self.shared.table);
         }

@@ -46,7 +46,6 @@ use crate::listener::Address;
 use crate::log::{self, Follower};
 use crate::os::clock;
 use crate::os::signal::{self, Mask};
-use crate::os::usage;
 use crate::scoreboard::State;
 use crate::shared::{Phase, Shared};
 use crate::table::WorkerId;
@@ -172,7 +171,7 @@ impl<'a> Worker<'a> {
             budget: config.requests_per_worker.map(draw),
             wear: Wear::new(config, clock::now(), scatter(!chance)),
             round: Round::default(),
-            tiny: Tiny::new(usage::of_thread()),
+            tiny: Tiny::new(),
             naps: Naps::new(available_parallelism().map_or(1, usize::from)),
             jobs_had_their_turn: false,
             given_up: false,

@@ -19,30 +19,43 @@ const WINDOW: u32 = 32;
 /// What a tiny request may cost on average. Without optimisation everything costs more.
 const TINY: Duration = Duration::from_micros(if cfg!(debug_assertions) { 2_000 } else { 200 });
 
+/// Requests without a pause in between that are worth to be counted.
+const STREAK: u32 = 4;
+
 /// What one worker knows about its requests.
 #[derive(Debug)]
 pub(super) struct Tiny {
-    /// Requests in this window.
+    /// Requests of this window, up to the last pause.
     served: u32,
-    /// What this window has cost, up to the last pause.
+    /// What they have cost.
     spent: Usage,
-    /// When the worker last went on after a pause, or began this window.
-    since: Usage,
+    /// Requests since the last pause.
+    streak: u32,
+    /// What had been used when they began; unknown until there is something to do at once.
+    since: Option<Usage>,
     /// As many as requests are tiny enough for.
     allowed: usize,
     /// As many as there seem to be.
     wanted: usize,
+    /// There were several at once since the last wait.
+    several: bool,
 }
 
 impl Tiny {
     /// Nothing is known yet.
-    pub(super) fn new(now: Usage) -> Self {
-        Self { served: 0, spent: Usage::default(), since: now, allowed: 1, wanted: 1 }
+    pub(super) fn new() -> Self {
+        let spent = Usage::default();
+        Self { served: 0, spent, streak: 0, since: None, allowed: 1, wanted: 1, several: false }
     }
 
-    /// Whether requests have been tiny for long.
-    pub(super) fn is_sure(&self) -> bool {
-        self.allowed == MOST
+    /// Whether requests have been tiny for long, and several were here at once since the last wait.
+    pub(super) fn is_many(&self) -> bool {
+        self.allowed == MOST && self.several
+    }
+
+    /// A wait is over.
+    pub(super) fn goes_on(&mut self) {
+        self.several = false;
     }
 
     /// How many events the next claim takes at most.
@@ -51,31 +64,40 @@ impl Tiny {
     }
 
     /// The last claim has brought so many events, without a wait.
-    pub(super) fn claimed(&mut self, count: usize) {
+    pub(super) fn claimed(&mut self, count: usize, now: impl FnOnce() -> Usage) {
         self.wanted = if count >= self.ask() { (2 * count).min(MOST) } else { count.max(1) };
+        self.several |= count > 1;
+        if self.since.is_none() {
+            (self.since, self.streak) = (Some(now()), 0);
+        }
     }
 
-    /// There is nothing to do: what follows is a sleep of ours, and not the application's.
-    pub(super) fn pauses(&mut self, now: Usage) {
-        self.spent = self.spent.and(now.since(self.since));
-    }
-
-    /// There may be something to do again. Whoever had to wait is not alone in having nothing to do.
-    pub(super) fn goes_on(&mut self, now: Usage) {
-        (self.since, self.wanted) = (now, 1);
+    /// There is nothing to do: what follows is a sleep of ours, and not the application's. Whoever has to
+    /// wait is not alone in having nothing to do.
+    pub(super) fn pauses(&mut self, now: impl FnOnce() -> Usage) {
+        if let Some(since) = self.since.take()
+            && self.streak >= STREAK
+        {
+            self.spent = self.spent.and(now().since(since));
+            self.served += self.streak;
+        }
+        self.wanted = 1;
     }
 
     /// One more request is served. `now` is asked now and then.
     pub(super) fn served(&mut self, now: impl FnOnce() -> Usage) {
-        self.served += 1;
-        if self.served < WINDOW {
+        self.streak += 1;
+        let Some(since) = self.since else { return };
+        let served = self.served + self.streak;
+        if served < WINDOW {
             return;
         }
         let now = now();
-        let spent = self.spent.and(now.since(self.since));
-        let tiny = spent.ran <= TINY * WINDOW && spent.slept == 0;
+        let spent = self.spent.and(now.since(since));
+        let tiny = spent.ran <= TINY * served && spent.slept == 0;
         self.allowed = if tiny { (2 * self.allowed).min(MOST) } else { 1 };
-        (self.served, self.spent, self.since) = (0, Usage::default(), now);
+        (self.served, self.streak) = (0, 0);
+        (self.spent, self.since) = (Usage::default(), Some(now));
     }
 }
 
@@ -86,7 +108,8 @@ mod tests {
     /// After as many windows as are given, each with what one request costs and how often all slept.
     fn after(windows: &[(u64, u64)]) -> Tiny {
         let mut usage = Usage::default();
-        let mut tiny = Tiny::new(usage);
+        let mut tiny = Tiny::new();
+        tiny.claimed(1, || usage);
         for (microseconds, slept) in windows {
             usage.slept += slept;
             for _ in 0..WINDOW {
@@ -96,7 +119,7 @@ mod tests {
         }
         // There is always more.
         for _ in 0..8 {
-            tiny.claimed(tiny.ask());
+            tiny.claimed(tiny.ask(), || usage);
         }
         tiny
     }
@@ -107,40 +130,52 @@ mod tests {
         assert_eq!(after(&[(50, 0)]).ask(), 2);
         assert_eq!(after(&[(50, 0); 3]).ask(), 8);
         assert_eq!(after(&[(50, 0); 9]).ask(), MOST);
-        assert!(!after(&[(50, 0); 3]).is_sure() && after(&[(50, 0); 4]).is_sure());
+        assert!(!after(&[(50, 0); 3]).is_many() && after(&[(50, 0); 4]).is_many());
         assert_eq!(after(&[(2_001, 0); 9]).ask(), 1, "they cost too much");
         assert_eq!(after(&[(50, 0), (50, 0), (50, 1)]).ask(), 1, "one has waited for something");
         assert_eq!(after(&[(50, 1), (50, 0)]).ask(), 2, "long ago");
     }
 
+    /// A few streaks of requests, with a sleep of ours between them and this many in each.
+    fn streaks(requests: u32, sleeps_in_each: u64) -> Tiny {
+        let mut usage = Usage::default();
+        let mut tiny = Tiny::new();
+        for _ in 0..2 * WINDOW / requests {
+            tiny.claimed(1, || usage);
+            usage.slept += sleeps_in_each;
+            (0..requests).for_each(|_| tiny.served(|| usage));
+            tiny.pauses(|| usage);
+            usage.slept += 1;
+        }
+        assert_eq!(tiny.ask(), 1, "others are idle as well");
+        tiny
+    }
+
     #[test]
     fn sleeping_between_requests_is_no_waiting() {
-        let mut usage = Usage::default();
-        let mut tiny = Tiny::new(usage);
-        for _ in 0..2 * WINDOW {
-            tiny.pauses(usage);
-            usage.slept += 1;
-            tiny.goes_on(usage);
-            tiny.served(|| usage);
+        assert_eq!(streaks(8, 0).allowed, 4);
+        assert_eq!(streaks(8, 1).allowed, 1, "the application slept");
+        assert_eq!(streaks(3, 0).allowed, 1, "too short to be known");
+    }
+
+    #[test]
+    fn who_has_little_to_do_does_not_count() {
+        let mut tiny = Tiny::new();
+        for _ in 0..100 {
+            tiny.pauses(|| unreachable!());
+            tiny.served(|| unreachable!());
         }
-        assert_eq!(tiny.ask(), 1, "but then others are idle as well");
-        tiny.claimed(1);
-        assert_eq!(tiny.ask(), 2);
-        usage.slept += 1;
-        tiny.pauses(usage);
-        (0..WINDOW).for_each(|_| tiny.served(|| usage));
-        tiny.claimed(1);
-        assert_eq!(tiny.ask(), 1, "the application has slept before the pause");
+        assert_eq!(tiny.ask(), 1);
     }
 
     #[test]
     fn no_more_are_taken_than_there_are() {
         let mut tiny = after(&[(50, 0); 9]);
-        tiny.claimed(3);
+        tiny.claimed(3, Usage::default);
         assert_eq!(tiny.ask(), 3);
-        tiny.claimed(3);
+        tiny.claimed(3, Usage::default);
         assert_eq!(tiny.ask(), 6);
-        tiny.goes_on(Usage::default());
+        tiny.pauses(Usage::default);
         assert_eq!(tiny.ask(), 1);
     }
 }
