@@ -114,6 +114,11 @@ impl Rounds {
         (since != 0).then_some(Round { since, events })
     }
 
+    /// Whether the manager looks at rounds, or a worker has told it to or is about to.
+    pub fn are_looked_at(&self) -> bool {
+        self.looked_at[0].load(SeqCst) != 0
+    }
+
     /// The manager is about to look no more. `false`: a round has begun meanwhile, so it goes on.
     pub fn stop_looking(&self) -> bool {
         self.looked_at[0].store(0, SeqCst);

@@ -73,6 +73,10 @@ impl Manager<'_> {
             self.free(&round.events);
         }
         self.shared.rounds.bury(worker);
+        // It may have died when it was about to say that rounds have begun, which nobody else says then.
+        if self.looking.next.is_none() && self.shared.rounds.are_looked_at() {
+            self.begin_looking();
+        }
     }
 
     fn free(&mut self, events: &[u64]) {

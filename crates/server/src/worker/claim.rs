@@ -113,7 +113,7 @@ impl Worker<'_> {
                 // The job stays Queued, and the manager lends it once more: then there is room.
                 error!("a job was lost on the way: {error}");
                 self.shared.flags().job_taken();
-                self.cache.make_room();
+                self.make_room();
                 Some(Turn::On)
             }
             Err(error) => {
@@ -154,7 +154,7 @@ impl Worker<'_> {
                 Err(FetchError::Exit(_, status)) => return Turn::Leave(status),
                 Err(why @ FetchError::Refused(..)) => {
                     error!("{why}");
-                    self.cache.make_room();
+                    self.make_room();
                     return self.tell(app, &Message::Partial(id, &[]), None);
                 }
                 Err(why @ FetchError::Gone(..)) => {
@@ -187,6 +187,13 @@ impl Worker<'_> {
         if row.owner(id.serial).is_none() {
             self.cache.forget(id);
         }
+    }
+
+    /// Closes copies, because this process can have no more descriptors. What is held back for one of them
+    /// could not be pushed afterwards.
+    fn make_room(&mut self) {
+        self.push_held();
+        self.cache.make_room();
     }
 
     /// Says what this worker is doing, and for whom.

@@ -43,7 +43,7 @@ impl Worker<'_> {
         }
         let Finished { verdict, unsent, held, .. } = finished;
         if held {
-            self.round.hold(id);
+            self.hold(id);
         }
         let then = match verdict {
             Verdict::Lost => {

@@ -27,6 +27,8 @@ pub(super) struct Round {
     held: Vec<ConnId>,
     /// Since when.
     since: u64,
+    /// It has lasted so long that nothing is held back any more.
+    is_long: bool,
 }
 
 impl Round {
@@ -42,9 +44,9 @@ impl Round {
         self.next < self.count
     }
 
-    /// The answer to this client is held back.
-    pub(super) fn hold(&mut self, id: ConnId) {
-        self.held.push(id);
+    /// Whether the answer to the event at hand may be held back.
+    pub(super) fn may_hold(&self) -> bool {
+        self.goes_on() && !self.is_long
     }
 }
 
@@ -56,6 +58,7 @@ impl Worker<'_> {
             *place = *event;
         }
         (round.next, round.count, round.since) = (0, events.len().min(MOST), clock::now());
+        round.is_long = false;
         let unseen = self.shared.rounds.begin(self.me, events, round.since);
         step("round");
         if unseen {
@@ -68,7 +71,21 @@ impl Worker<'_> {
     pub(super) fn go_on(&mut self) {
         if !self.round.goes_on() {
             self.end_round();
-        } else if clock::now() > self.round.since + LONG {
+        } else {
+            self.push_if_long();
+        }
+    }
+
+    /// The kernel holds back the answer to this client. Not for long: who freed this round meanwhile does
+    /// not do so again, and the application may be about to take its time with what follows.
+    pub(super) fn hold(&mut self, id: ConnId) {
+        self.round.held.push(id);
+        self.push_if_long();
+    }
+
+    fn push_if_long(&mut self) {
+        if self.round.is_long || clock::now() > self.round.since + LONG {
+            self.round.is_long = true;
             self.push_held();
         }
     }

@@ -172,7 +172,9 @@ impl Worker<'_> {
         let (outcome, finished) = match self.addressee(id, row) {
             None => return Answered { outcome: Outcome::Done, finished: Finished::lost() },
             Some(to) => {
-                let to = Addressee { deadline, ..to };
+                // What is pipelined behind it may take its time.
+                let hold = to.hold && ripe.behind.is_empty();
+                let to = Addressee { deadline, hold, ..to };
                 let (common, flags) = (self.site.common(), self.shared.flags());
                 let mut reply =
                     Reply::new(Outlet::new(to), Asked::of(head, may_keep), common, flags, &mut out);
@@ -238,7 +240,7 @@ impl Worker<'_> {
             room: ledger::room(self.site.config, self.shared.flags()),
             tally: &self.shared.tally,
             deadline: None,
-            hold: self.round.goes_on() && row.peer().is_some(),
+            hold: self.round.may_hold() && row.peer().is_some(),
         })
     }
 
