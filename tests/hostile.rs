@@ -121,6 +121,21 @@ both_doors! {
         server.stop();
     }
 
+    /// Old clients send an empty line behind a body, and it may come late: no reason to throw the answer away.
+    fn an_empty_line_behind_the_last_body_destroys_no_answer(door) {
+        let (server, _, _) = start(door, &[]);
+        let mut client = server.connect();
+        // The client's kernel takes some of it, and ours may be left alone with the others.
+        rustix::net::sockopt::set_socket_recv_buffer_size(client.fd(), 4096).unwrap();
+        client.send("POST /bytes/60000 HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3\r\n\r\na=1");
+        server.outlives(Duration::from_millis(300));
+        client.send("\r\n");
+        server.outlives(Duration::from_millis(100));
+        assert_eq!(client.answer().body.len(), 60_000);
+        client.expect_end();
+        server.stop();
+    }
+
     /// Connections opened all at once while all workers are busy: none fails, none waits to be connected,
     /// and they are answered in the order in which they asked.
     fn a_storm_is_answered_in_order(door) {

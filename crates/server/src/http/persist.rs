@@ -4,6 +4,7 @@
 //! That a worker is recycled, or that an application died before its head, is not a reason: the
 //! connection is not the worker's.
 
+use super::framing::Framing;
 use super::head::{Connection, Head, Version};
 
 /// What decides about an answer beside the application's own words.
@@ -15,6 +16,8 @@ pub struct Asked {
     pub connection: Connection,
     /// The method is HEAD: the answer has no body.
     pub head_only: bool,
+    /// The request has announced a body.
+    pub has_body: bool,
     /// The server's own will: keep-alive is on, requests are left for this connection, and the
     /// server is not stopping.
     pub may_keep: bool,
@@ -27,19 +30,21 @@ impl Asked {
             version: head.version,
             connection: head.connection,
             head_only: head.method == "HEAD",
+            has_body: head.framing != Framing::None,
             may_keep,
         }
     }
 
     /// Whether the client has said that no request will follow this one: who sends one all the same
-    /// cannot expect an answer.
+    /// cannot expect an answer. Not with a body: old clients send an empty line behind one, which a closed
+    /// socket answers with a reset, and that destroys what is on its way.
     ///
     /// # Source
     ///
-    /// RFC 9112 §9.3 and §9.6.
+    /// RFC 9112 §2.2, §9.3 and §9.6.
     pub fn is_last(&self) -> bool {
         let Connection { close, keep_alive, .. } = self.connection;
-        close || (self.version == Version::Http10 && !keep_alive)
+        !self.has_body && (close || (self.version == Version::Http10 && !keep_alive))
     }
 
     /// The truth table. `ends` says whether the client can see where the answer ends without the
@@ -93,7 +98,7 @@ mod tests {
             (Http10, keep, true, false, Kept::No),
         ] {
             let connection = Connection { close, keep_alive, upgrade: false };
-            let asked = Asked { version, connection, head_only: false, may_keep };
+            let asked = Asked { version, connection, head_only: false, has_body: false, may_keep };
             assert_eq!(asked.kept(ends), expected, "{asked:?} {ends}");
         }
     }

@@ -7,6 +7,7 @@ const ASKED: Asked = Asked {
     version: Version::Http11,
     connection: Connection { close: false, keep_alive: false, upgrade: false },
     head_only: false,
+    has_body: false,
     may_keep: true,
 };
 const HEAD: Asked = Asked { head_only: true, ..ASKED };
