@@ -74,11 +74,9 @@ impl Rounds {
         self.looked_at[0].load(SeqCst) == 0 && self.looked_at[0].swap(1, SeqCst) == 0
     }
 
-    /// The round is over.
-    pub fn end(&self, worker: WorkerId) {
-        if let Some(row) = self.row(worker) {
-            row.since.store(0, SeqCst);
-        }
+    /// The round is over: `false` if it was already, because the manager has freed it.
+    pub fn end(&self, worker: WorkerId) -> bool {
+        self.row(worker).is_none_or(|row| row.since.swap(0, SeqCst) != 0)
     }
 
     /// The worker waits in the ready list, or does so no longer.
@@ -144,7 +142,7 @@ mod tests {
         assert_eq!(rounds.read(1), Some(Round { since: 5, events: vec![7, 8] }));
         assert!(!rounds.end_this(1, 4) && rounds.end_this(1, 5) && !rounds.end_this(1, 5));
         assert_eq!(rounds.read(1), None);
-        rounds.end(0);
+        assert!(rounds.end(0) && !rounds.end(0));
         assert_eq!(rounds.read(0), None);
         rounds.wait(0, true);
         rounds.wait(1, true);

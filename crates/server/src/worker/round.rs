@@ -8,8 +8,8 @@
 use super::app::App;
 use super::{Turn, Worker};
 use crate::channel::message::Message;
-use crate::os::clock;
 use crate::os::socket::push;
+use crate::os::{clock, usage};
 use crate::rounds::MOST;
 use crate::steps::step;
 use crate::table::ConnId;
@@ -93,8 +93,9 @@ impl Worker<'_> {
     /// Ends the round. What was not looked at is left to the manager: only it has all descriptors.
     pub(super) fn end_round(&mut self) {
         self.push_held();
-        if self.round.count > 0 && !self.round.goes_on() {
-            self.shared.rounds.end(self.me);
+        let is_over = self.round.count > 0 && !self.round.goes_on();
+        if is_over && !self.shared.rounds.end(self.me) {
+            self.tiny.doubt(usage::of_thread);
         }
         (self.round.next, self.round.count) = (0, 0);
     }

@@ -99,6 +99,19 @@ impl Tiny {
         (self.served, self.streak) = (0, 0);
         (self.spent, self.since) = (Usage::default(), Some(now));
     }
+
+    /// A round has lasted too long. If that was no fault of others it need not be waited for the end of the
+    /// window, which is lost already.
+    pub(super) fn doubt(&mut self, now: impl FnOnce() -> Usage) {
+        let Some(since) = self.since else { return };
+        let now = now();
+        let spent = self.spent.and(now.since(since));
+        if spent.slept > 0 || spent.ran > TINY * WINDOW {
+            self.allowed = 1;
+            (self.served, self.streak) = (0, 0);
+            (self.spent, self.since) = (Usage::default(), Some(now));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -156,6 +169,21 @@ mod tests {
         assert_eq!(streaks(8, 0).allowed, 4);
         assert_eq!(streaks(8, 1).allowed, 1, "the application slept");
         assert_eq!(streaks(3, 0).allowed, 1, "too short to be known");
+    }
+
+    #[test]
+    fn one_slow_request_that_others_have_waited_for_is_enough() {
+        let mut usage = Usage::default();
+        let mut tiny = after(&[(50, 0); 9]);
+        tiny.pauses(|| usage);
+        tiny.claimed(1, || usage);
+        tiny.served(|| usage);
+        usage.ran += Duration::from_millis(1);
+        tiny.doubt(|| usage);
+        assert_eq!(tiny.allowed, MOST, "it was not its fault");
+        usage.slept += 1;
+        tiny.doubt(|| usage);
+        assert_eq!(tiny.allowed, 1);
     }
 
     #[test]
