@@ -205,7 +205,7 @@ static void same_env(pTHX_ struct perl_host *h, const struct request *request)
     for (i = 0; i < request->n_vars; i++) {
         const struct var *v = &request->vars[i];
         struct slot *slot = v->key >= 0 && (size_t)v->key < h->n_keys ? &known.at[v->key] : NULL;
-        if (slot && slot->value) {
+        if (slot && slot->kind == KIND_STRING && slot->value) {
             write_over(aTHX_ slot->value, v->value);
             slot->value = NULL;
         } else {
