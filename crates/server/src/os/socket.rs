@@ -154,7 +154,7 @@ pub fn unsent(socket: BorrowedFd<'_>) -> u64 {
 }
 
 /// An answer of which no more than this many bytes are on their way needs nobody to look after it.
-const LITTLE: u64 = 64 * 1024;
+const LITTLE: u64 = 16 * 1024;
 
 /// Whether a connection whose last answer is written may be closed at once: nothing has come that would
 /// make it a reset, and the kernel can be left alone with what it still holds for the client.

@@ -16,7 +16,6 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::time::Duration;
 
 use tracing::{error, info};
 
@@ -56,17 +55,17 @@ impl Worker<'_> {
         self.shared.scoreboard.wait(self.me, clock::now);
         let mut events = [0; MOST];
         let ask = self.tiny.ask().min(self.may_still_serve());
-        let now = Some(Duration::ZERO);
-        let claimed = match app.claim(self.shared.ready.as_fd(), now, &mut events[..ask]) {
+        let claimed = match self.look(app, &mut events[..ask]) {
             Claimed::Events(0) => self.wait_for_work(app, &mut events),
-            claimed => {
-                self.naps.awake();
-                if let Claimed::Events(count) = claimed {
-                    self.tiny.claimed(count, usage::of_thread);
-                }
-                claimed
+            Claimed::Events(count) => {
+                self.tiny.claimed(count, usage::of_thread);
+                Claimed::Events(count)
             }
+            exit => exit,
         };
+        if !matches!(claimed, Claimed::Events(0)) {
+            self.naps.awake(clock::now());
+        }
         match claimed {
             Claimed::Exit(status) => Turn::Leave(status),
             Claimed::Events(0) => Turn::On,
