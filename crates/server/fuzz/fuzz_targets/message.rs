@@ -34,7 +34,7 @@ fn messages(bytes: &[u8]) {
     let held = match message {
         Message::Partial(_, bytes) => bytes.len(),
         Message::Drain(_, drain) => drain.first.len() + drain.rest.len(),
-        Message::Ready | Message::Fetch(_) | Message::Closed(..) => 0,
+        Message::Ready | Message::Fetch(_) | Message::Closed(..) | Message::Rounds => 0,
     };
     assert!(held <= bytes.len() && !message.name().is_empty());
     let mut buffer = vec![0; message::MOST];
