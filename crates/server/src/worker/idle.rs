@@ -58,7 +58,7 @@ impl Worker<'_> {
         loop {
             let claimed = app.claim(self.shared.ready.as_fd(), Some(Duration::ZERO), events);
             let restless = looks < LOOKS && clock::now() <= self.naps.last + SHORT;
-            if claimed != Claimed::Events(0) || !restless || app.caught().leave {
+            if claimed != Claimed::Events(0) || !restless {
                 return claimed;
             }
             looks += 1;
