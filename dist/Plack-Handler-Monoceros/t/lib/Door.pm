@@ -21,11 +21,11 @@ sub all {
 sub start {
     my ($class, $open, @options) = @_;
     my $port = empty_port();
-    open my $log, '+>', undef or die "a temporary file: $!";
+    my ($said, $log) = _file();
     my $pid = fork // die "fork: $!";
     if (!$pid) {
-        open STDERR, '>&', $log or _exit(127);
-        open STDOUT, '>&', $log or _exit(127);
+        open STDERR, '>&', $said or _exit(127);
+        open STDOUT, '>&', $said or _exit(127);
         eval { $open->('--host', '127.0.0.1', '--port', $port, @options) };
         _exit(127);
     }
@@ -37,6 +37,13 @@ sub start {
     }
     $self->{pid} = undef if $? != -1;
     die "the server did not start:\n" . $self->log;
+}
+
+# A file without a name, twice: to append to, and to read. One description would be one place in the file, and a server
+# that writes while somebody reads from the start would write over what is there.
+sub _file {
+    open my $any, '+>', undef or die "a temporary file: $!";
+    return map { open my $handle, $_, '/proc/self/fd/' . fileno $any or die "a temporary file: $!"; $handle } '>>', '<';
 }
 
 sub url { return "http://127.0.0.1:$_[0]{port}$_[1]" }
