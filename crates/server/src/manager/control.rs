@@ -54,6 +54,8 @@ impl Manager<'_> {
             }
         }
         let [reading, draining, lingering] = self.desks.stages();
+        // What was taken in this turn counts, too.
+        self.ledger.publish(self.shared.flags());
         let (spooled_memory, spooled_disk) = self.shared.flags().spooled();
         let connections = self.desks.count();
         let waiting = queued + self.waiting.len();
