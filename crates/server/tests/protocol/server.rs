@@ -132,6 +132,11 @@ impl Server {
         fs::remove_file(&self.gate).unwrap();
     }
 
+    /// Whoever asks to be held from now on is held.
+    pub(crate) fn close_gate(&self) {
+        fs::write(&self.gate, "").unwrap();
+    }
+
     /// Returns when the manager has read whatever was sent before.
     pub(crate) fn manager_has_read(&self) {
         let mut other = self.connect();
