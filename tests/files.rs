@@ -8,9 +8,10 @@ use crate::support::{Answer, Client, Door, End, Pid, Server, Setup, both_doors, 
 /// A file that is larger than what any socket takes at once.
 const LARGE: usize = 24_000_000;
 
-/// A setup of `files.psgi`, and its folder.
+/// A setup of `files.psgi`, and its folder. What is compared here takes seconds where the machine is busy, and
+/// the connection is to be there afterwards.
 fn setup(door: Door, data: &[u8]) -> (Setup, PathBuf) {
-    let setup = Setup::new(door, "files.psgi");
+    let setup = Setup::new(door, "files.psgi").options(&["--keepalive-timeout=120"]);
     let folder = setup.folder().to_owned();
     fs::write(folder.join("data"), data).unwrap();
     (setup, folder)

@@ -53,14 +53,16 @@ fn slow(door: Door, slowness: Slowness) {
     let rounds = if soaking() { 3 } else { 1 };
     let mut ratios = Vec::new();
     for _ in 0..rounds {
-        let mut draining = 0;
-        let amid = &mut |_| draining = scoreboard(&server, "draining");
+        let amid = &mut |slowness| {
+            if slowness == Slowness::Readers {
+                let drained = || scoreboard(&server, "draining") == plan.slow;
+                server.until("all readers are being drained", drained);
+            }
+        };
         let report = beside(&plan, slowness, amid).unwrap();
         eprintln!("{report}");
         assert_eq!((report.failures, report.told.failed.len()), (0, 0), "{report}");
-        if slowness == Slowness::Readers {
-            assert_eq!(draining, plan.slow, "readers that are being drained");
-        } else {
+        if slowness != Slowness::Readers {
             assert!(report.told.answered >= plan.slow, "{report}");
         }
         ratios.push(report.ratio());
@@ -145,7 +147,9 @@ both_doors! {
         eprintln!("{report}");
         assert!(report.failures.is_empty(), "{report}");
         assert_eq!(report.answered, count, "{report}");
-        assert!(report.longest_connect < Duration::from_secs(1), "{report}");
+        // Who does not fit into the backlog asks again after a second; a busy machine only notices late.
+        let asked_again = report.counters.get("TCPSynRetrans") != Some(&0);
+        assert!(report.longest_connect < Duration::from_secs(1) || !asked_again, "{report}");
         assert!(report.places_of(990) <= places, "{report}");
         if soaking() {
             // These are of the whole machine: nothing else should run on it.

@@ -22,22 +22,24 @@ both_doors! {
         let begun = Instant::now();
         let (mut kills, mut rounds) = (0, 0);
         let mut next = begun + Duration::from_millis(300);
-        while begun.elapsed() < time || clients.answered().len() <= 1000 {
+        while begun.elapsed() < time || clients.answered().len() <= 1000 || kills <= 5 {
             assert!(begun.elapsed() < time * 10, "that was no load");
             clients.turn(Duration::from_millis(5));
             if Instant::now() < next {
                 continue;
             }
-            next += Duration::from_millis(250);
+            // Not in a row, however late it is: somebody is to serve meanwhile.
+            next = Instant::now() + Duration::from_millis(250);
             rounds += 1;
             match rounds % 4 {
                 0 => server.signal(Signal::TTIN),
                 1 => server.signal(Signal::TTOU),
                 _ => {
                     let workers = server.workers();
-                    let victim = workers[clients.random(workers.len())];
-                    kill(victim);
-                    kills += 1;
+                    if let Some(victim) = workers.get(clients.random(workers.len())) {
+                        kill(*victim);
+                        kills += 1;
+                    }
                 }
             }
         }
@@ -59,7 +61,6 @@ both_doors! {
             clients.opened(),
             clients.lost()
         );
-        assert!(kills > 5, "that was no load");
         assert!(clients.lost() <= kills, "{} lost, {kills} killed", clients.lost());
         server.stop();
     }

@@ -1,7 +1,7 @@
 //! What systemd hands down, and what it is told.
 
 use std::fs;
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 
 use crate::support::{Client, DEADLINE, Door, Setup, Signal, both_doors};
@@ -50,7 +50,7 @@ both_doors! {
         let path = setup.folder().join("socket").display().to_string();
         let arguments = ["-l", &path, "-E", "PERL5LIB", "-E", "TEST_DIR"];
         let server = setup.only(&["--max-workers=1"]).behind(ACTIVATE, &arguments).spawn();
-        server.until("it listens", || fs::exists(&path).unwrap());
+        server.until("it listens", || UnixStream::connect(&path).is_ok());
         let mut first = Client::connect(&path);
         assert_eq!(first.ask("/first").text(), "/first");
         server.expect_log(&format!("address={path}"));

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::deeds::{Deed, all};
@@ -117,7 +117,7 @@ pub fn soak(plan: &SoakPlan) -> anyhow::Result<SoakReport> {
         let begun = Instant::now();
         mixed.run(plan.requests * hundredths / 100)?;
         report.elapsed += begun.elapsed();
-        rest(plan.server)?;
+        rest(plan)?;
         let processes = weigh(plan.server);
         report.samples.push(Sample { requests: mixed.requests(), processes });
     }
@@ -126,12 +126,14 @@ pub fn soak(plan: &SoakPlan) -> anyhow::Result<SoakReport> {
     Ok(report)
 }
 
-/// Waits until the server's descriptors have stopped changing.
-fn rest(server: u32) -> anyhow::Result<()> {
+/// Waits until the server's descriptors have stopped changing. Whoever comes and goes meanwhile wakes its
+/// manager, which closes its copies of what is over only when it is awake.
+fn rest(plan: &SoakPlan) -> anyhow::Result<()> {
     let deadline = Instant::now() + REST;
-    let count = || weigh(server).iter().map(|process| process.descriptors).sum::<usize>();
+    let count = || weigh(plan.server).iter().map(|process| process.descriptors).sum::<usize>();
     let (mut last, mut since) = (count(), Instant::now());
     while since.elapsed() < STILL && Instant::now() < deadline {
+        drop(TcpStream::connect(plan.address)?);
         crate::pause(Duration::from_millis(200))?;
         let now = count();
         if now != last {
