@@ -105,7 +105,7 @@ sub alarmed {
     return $said;
 }
 # Writes until one write has to wait too long.
-sub filled { my $writer = shift; my $chunk = 'x' x 1_000_000; while (1) { Time::HiRes::alarm($small ? 2 : 0.2); $writer->write($chunk) } }
+sub filled { my $writer = shift; my $chunk = 'x' x 1_000_000; $writer->write('x'); while (1) { Time::HiRes::alarm($small ? 2 : 0.2); $writer->write($chunk) } }
 sub child { my $do = shift; return sub { my $pid = fork // die; return $do->() if !$pid; waitpid $pid, 0; answer('parent ', $? >> 8) } }
 sub deep { my $n = shift; no warnings 'recursion'; return $n ? 1 + deep($n - 1) : 0 }
 sub idle_dies { my ($name, $text) = @_; $SIG{$name} = sub { die $text }; return answer($$) }

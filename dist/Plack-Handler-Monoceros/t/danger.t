@@ -40,9 +40,7 @@ subtest 'pitfall 3: a loop of the host' => sub {
     my $host = 'for my $once (1) { Plack::Handler::Monoceros->new(@ARGV[0 .. $#ARGV - 1])->run('
         . 'Plack::Util::load_psgi($ARGV[-1])) } print STDERR "behind the loop\n"';
     my $server = Danger->start(sub {
-        my %option = (@_[ 0 .. 3 ], '--max-workers' => 1);
-        exec $^X, '-MPlack::Handler::Monoceros', '-MPlack::Util', '-e', $host,
-            host => $option{'--host'}, port => $option{'--port'}, max_workers => 1, $_[-1];
+        exec $^X, '-MPlack::Handler::Monoceros', '-MPlack::Util', '-e', $host, listen => $_[1], max_workers => 1, $_[-1];
     });
     Danger::proves($server, $_) for grep { $_->{path} =~ m{^/3-} } Danger::Table->rows;
     unlike $server->log, qr/behind the loop/, 'nobody has left it';

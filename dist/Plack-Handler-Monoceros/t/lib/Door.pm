@@ -2,10 +2,8 @@
 package Door;
 use strict;
 use warnings;
-use IO::Socket::INET;
 use POSIX qw(_exit);
 use Test::More;
-use Test::TCP qw(empty_port);
 
 # A command that runs the rest of its command line, and how many times longer a server takes under it.
 our (@behind, $slower);
@@ -18,20 +16,23 @@ sub all {
 }
 
 # A server of this door on a free port. What it says on either stream goes to a file, for `log`.
-sub start {
-    my ($class, $open, @options) = @_;
-    my $port = empty_port();
+sub start { my ($class, $open, @options) = @_; return $class->start_at('127.0.0.1:0', $open, @options) }
+
+# The same at an address. Nobody asks for connections before it says that it is ready: a connection to a port where
+# nobody listens may come from the very same port, and that is then taken.
+sub start_at {
+    my ($class, $address, $open, @options) = @_;
     my ($said, $log) = _file();
     my $pid = fork // die "fork: $!";
     if (!$pid) {
         open STDERR, '>&', $said or _exit(127);
         open STDOUT, '>&', $said or _exit(127);
-        eval { $open->('--host', '127.0.0.1', '--port', $port, @options) };
+        eval { $open->('--listen', $address, @options) };
         _exit(127);
     }
-    my $self = bless { pid => $pid, port => $port, log => $log }, $class;
-    for (1 .. 1_000 * ($slower || 1)) {
-        return $self if IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) && $self->log =~ / ready address=/;
+    my $self = bless { pid => $pid, log => $log }, $class;
+    for (1 .. 3_000 * ($slower || 1)) {
+        return $self if ($self->{port}) = $self->log =~ / ready address=\S+:([0-9]+) /;
         last if waitpid($pid, POSIX::WNOHANG()) == $pid;
         select undef, undef, undef, 0.02;
     }

@@ -6,7 +6,7 @@ use IO::Socket::INET;
 use IO::Select;
 
 # How long an answer may take, in seconds.
-our $patience = 10;
+our $patience = 25;
 
 sub connect {
     my ($class, $port) = @_;
