@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crate::support::{Server, both_doors};
+use crate::support::{Server, Setup, both_doors};
 
 both_doors! {
     /// HTTP/1.1 keeps a connection and does not say so.
@@ -52,6 +52,29 @@ both_doors! {
         for client in &mut idle {
             assert_eq!(client.ask("/second").text(), "/second");
         }
+        server.stop();
+    }
+
+    /// Where a filter of system calls kills who copies descriptors, nobody tries to: workers that meet each
+    /// other's connections ask the manager.
+    fn beneath_a_filter_workers_meet_connections(door) {
+        let filter = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/filter.pl");
+        let setup = Setup::new(door, "hold.psgi").only(&["--listen", "127.0.0.1:0", "--max-workers=2"]);
+        let server = setup.behind("perl", &[filter]).start();
+        let mut kept: Vec<_> = (0..4).map(|_| server.connect()).collect();
+        let (mut held, mut round) = (BTreeSet::new(), 0);
+        server.until("each of the two has held, so that the other one served all", || {
+            round += 1;
+            let mut holder = server.connect();
+            let path = format!("/hold-{round}.");
+            holder.get(&path);
+            server.expect_log(&path);
+            kept.iter_mut().for_each(|client| assert_eq!(client.ask("/p").status(), 200));
+            server.open_gate(1);
+            held.insert(holder.answer().text().replace(&path, ""));
+            held.len() == 2
+        });
+        assert_eq!(server.log.matching(|line| line.contains("died")), [""; 0]);
         server.stop();
     }
 

@@ -30,6 +30,7 @@ pub struct Flags {
     jobs: AtomicU32,
     phase: AtomicU32,
     reopen: AtomicU32,
+    copies_refused: AtomicU32,
 }
 
 zeroable!(Flags {
@@ -38,6 +39,7 @@ zeroable!(Flags {
     jobs: AtomicU32,
     phase: AtomicU32,
     reopen: AtomicU32,
+    copies_refused: AtomicU32,
 });
 
 /// What a generation is about to do.
@@ -103,6 +105,16 @@ impl Flags {
         self.phase.fetch_max(number, AcqRel);
     }
 
+    /// The kernel does not let workers copy the manager's descriptors. Returns whether that is news.
+    pub fn refuse_copies(&self) -> bool {
+        self.copies_refused.swap(1, AcqRel) == 0
+    }
+
+    /// Whether workers may try to.
+    pub fn may_copy(&self) -> bool {
+        self.copies_refused.load(Acquire) == 0
+    }
+
     /// Asks all processes to open their log files anew.
     pub fn reopen_logs(&self) {
         self.reopen.fetch_add(1, AcqRel);
@@ -135,6 +147,8 @@ pub struct Shared {
     pub rounds: Rounds,
     /// Connections that workers have ended.
     pub over: Over,
+    /// The manager's process, where workers may try to copy its descriptors.
+    pub manager: Option<OwnedFd>,
     /// What was refused, shed and dropped.
     pub tally: Tally,
     flags: Pages<Flags>,
@@ -162,6 +176,7 @@ impl Shared {
             scoreboard: Scoreboard::new(workers)?,
             rounds: Rounds::new(workers)?,
             over: Over::new(workers)?,
+            manager: None,
             tally: Tally::new()?,
             flags: Pages::new(1)?,
         })

@@ -13,7 +13,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU16, AtomicU32, AtomicU64};
 
 use crate::os::shared::{Pages, zeroable};
 
@@ -183,6 +183,7 @@ pub struct Row {
     local: End,
     requests: AtomicU32,
     listener: AtomicU32,
+    number: AtomicI32,
     /// 1: the request that was begun last is a HEAD.
     head: AtomicU8,
 }
@@ -194,6 +195,7 @@ zeroable!(Row {
     local: End,
     requests: AtomicU32,
     listener: AtomicU32,
+    number: AtomicI32,
     head: AtomicU8,
 });
 
@@ -242,6 +244,7 @@ impl Row {
         self.peer.set(new.peer);
         self.local.set(new.local);
         self.listener.store(new.listener, Relaxed);
+        self.number.store(new.number, Relaxed);
         self.requests.store(0, Relaxed);
         self.head.store(0, Relaxed);
         self.last.store(new.now, Relaxed);
@@ -260,6 +263,16 @@ impl Row {
     /// Which listener it came from.
     pub fn listener(&self) -> u32 {
         self.listener.load(Relaxed)
+    }
+
+    /// Under which number the manager has its descriptor.
+    pub fn number(&self) -> i32 {
+        self.number.load(Acquire)
+    }
+
+    /// Says that the manager has it under another number from now on, before the earlier one is closed.
+    pub fn renumber(&self, number: i32) {
+        self.number.store(number, Release);
     }
 
     /// When an answer last ended, in milliseconds of the monotonic clock.
@@ -302,6 +315,8 @@ pub struct Newcomer {
     pub local: Option<(IpAddr, u16)>,
     /// Which listener it came from.
     pub listener: u32,
+    /// The number of the manager's descriptor.
+    pub number: i32,
     /// Milliseconds of the monotonic clock.
     pub now: u64,
 }

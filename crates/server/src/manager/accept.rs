@@ -161,19 +161,20 @@ impl Manager<'_> {
         let index = usize::try_from(number).unwrap_or(usize::MAX);
         let listener = self.listeners.get(index).ok_or(Errno::AGAIN)?;
         let wildcard = listener.address.wildcard;
-        let (socket, peer) = acceptfrom_with(listener, SocketFlags::CLOEXEC)?;
-        let local = if wildcard { getsockname(&socket).ok() } else { None };
+        let (connection, peer) = acceptfrom_with(listener, SocketFlags::CLOEXEC)?;
+        let local = if wildcard { getsockname(&connection).ok() } else { None };
         let row = self.shared.table.row(slot).ok_or(Errno::MFILE)?;
         let id = ConnId { slot, serial: row.state().0 };
         row.begin(&Newcomer {
             peer: address(peer),
             local: address(local),
             listener: number,
+            number: socket::number(connection.as_fd()),
             now: self.now,
         });
         self.desks.put(Connection {
             id,
-            fd: socket,
+            fd: connection,
             polled: false,
             numbered: false,
             deadline: Deadline::NEVER,

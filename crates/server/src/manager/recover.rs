@@ -13,6 +13,7 @@ use super::Manager;
 use crate::channel::control::Report;
 use crate::channel::message::End;
 use crate::http::refusal::Refusal;
+use crate::os::socket;
 use crate::ready;
 use crate::steps::step;
 use crate::table::{ConnId, Owner, WorkerId};
@@ -71,6 +72,7 @@ impl Manager<'_> {
 
     /// A worker may have claimed the event and not the row.
     pub(super) fn arm_again(&mut self, id: ConnId) {
+        let Some(row) = self.shared.table.row(id.slot) else { return };
         let Some(connection) = self.desks.get(id) else { return };
         if !connection.numbered {
             // The number that it has in all processes, if that is free here: arming it under another
@@ -79,6 +81,7 @@ impl Manager<'_> {
                 self.poll.remove(connection.fd.as_fd());
             }
             if let Ok(fd) = fcntl_dupfd_cloexec(&connection.fd, ready::number(id.slot)) {
+                row.renumber(socket::number(fd.as_fd()));
                 connection.fd = fd;
             }
             connection.numbered = true;

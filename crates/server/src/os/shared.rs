@@ -10,7 +10,7 @@ use std::mem::{align_of, size_of};
 use std::ops::Deref;
 use std::ptr::{self, NonNull};
 use std::slice;
-use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU16, AtomicU32, AtomicU64};
 
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
@@ -22,6 +22,8 @@ use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 /// pointer, and it has no `Drop`.
 pub unsafe trait Zeroable: Sync {}
 
+// SAFETY: an atomic integer; zero is one of its values.
+unsafe impl Zeroable for AtomicI32 {}
 // SAFETY: an atomic integer; zero is one of its values.
 unsafe impl Zeroable for AtomicU8 {}
 // SAFETY: an atomic integer; zero is one of its values.

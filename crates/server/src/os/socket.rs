@@ -126,6 +126,12 @@ pub fn nonblocking(socket: BorrowedFd<'_>, on: bool) {
     }
 }
 
+/// The number of a descriptor, to be told to a process that may copy it from this one.
+#[expect(clippy::disallowed_methods, reason = "it means nothing in the process that is told")]
+pub fn number(fd: BorrowedFd<'_>) -> i32 {
+    fd.as_raw_fd()
+}
+
 /// Whether a descriptor has the number of standard input, output or error, which are free if the
 /// application has closed them: what prints there would write to it.
 #[expect(clippy::disallowed_methods, reason = "the number goes nowhere")]

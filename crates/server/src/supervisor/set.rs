@@ -42,7 +42,7 @@ impl Set {
         lifeline: BorrowedFd<'_>,
     ) -> io::Result<Self> {
         let lifeline = lifeline.try_clone_to_owned()?;
-        let shared = Shared::new(config.max_connections, numbers, lifeline)?;
+        let mut shared = Shared::new(config.max_connections, numbers, lifeline)?;
         let (control, theirs) = socket::pair(control::ROOM)?;
         let given = (&shared, listeners.try_clone()?, theirs);
         let manager = process::fork_apart(given, kept, |(shared, listeners, control)| {
@@ -60,6 +60,7 @@ impl Set {
             }
             manager::run(config, shared, listeners, control)
         })?;
+        shared.manager = process::to_copy_from(manager);
         Ok(Self { shared, manager, control, orders: VecDeque::new(), gone: false })
     }
 

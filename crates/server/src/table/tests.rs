@@ -93,8 +93,9 @@ fn addresses_survive_the_row() {
     let row = table.row(0).unwrap();
     for peer in ["127.0.0.1", "255.1.2.3", "::1", "fe80::1:2:3:ffff"] {
         let peer = Some((peer.parse().unwrap(), 65_535));
-        row.begin(&Newcomer { peer, local: None, listener: 3, now: 9 });
+        row.begin(&Newcomer { peer, local: None, listener: 3, number: 5, now: 9 });
         assert_eq!((row.peer(), row.local(), row.listener()), (peer, None, 3));
+        assert_eq!(row.number(), 5);
     }
     assert_eq!((row.count_request(), row.count_request(), row.last()), (1, 2, 9));
 }

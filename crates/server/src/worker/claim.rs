@@ -146,7 +146,7 @@ impl Worker<'_> {
             return Turn::On;
         }
         step("claim-event");
-        if self.cache.get(id).is_none() {
+        if self.cache.get(id).is_none() && !self.copy(id, row) {
             match fetch::fetch(app, self.manager.as_fd(), &mut self.cache, id) {
                 Ok(()) => {}
                 Err(FetchError::Closed(_)) => return Turn::On,

@@ -8,6 +8,7 @@
 pub mod app;
 mod cache;
 mod claim;
+mod copy;
 pub mod deadline;
 mod fetch;
 mod forwarded;

@@ -35,8 +35,17 @@ impl Server {
         Self::start_to_die(options, "")
     }
 
-    /// One process of it is killed at this step, once.
+    /// One process of it is killed at this step, once. If that is one of fetching, workers may not copy.
     pub(crate) fn start_to_die(options: &[&str], step: &str) -> Self {
+        Self::begin(options, step, ["fetch", "wait", "fetched"].contains(&step))
+    }
+
+    /// The kernel does not let workers copy the manager's descriptors: they have to fetch them.
+    pub(crate) fn start_to_fetch(options: &[&str]) -> Self {
+        Self::begin(options, "", true)
+    }
+
+    fn begin(options: &[&str], step: &str, fetches: bool) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let file = |what: &str| {
@@ -50,6 +59,7 @@ impl Server {
             .env(site::MARK, options)
             .env(site::RAN, &ran)
             .env(site::GATE, &gate)
+            .env(site::FETCHES, if fetches { "1" } else { "" })
             .env("MONOCEROS_DIE_AT", step)
             .env("MONOCEROS_DIE_ONCE", &die_once)
             .stderr(Stdio::piped())

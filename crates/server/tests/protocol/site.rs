@@ -14,6 +14,8 @@ use monoceros_server::http::head::Field;
 use monoceros_server::supervisor::{self, End};
 use monoceros_server::worker::app::{Body, Outcome, Pace, Reply, Request, Wrote};
 use monoceros_server::worker::plain::Plain;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 
 /// Set in the environment of a server: its options, one to a line.
 pub(crate) const MARK: &str = "MONOCEROS_PROTOCOL_OPTIONS";
@@ -22,6 +24,9 @@ pub(crate) const RAN: &str = "MONOCEROS_PROTOCOL_RAN";
 
 /// Set in the environment of a server: `/hold` is busy as long as there is this file.
 pub(crate) const GATE: &str = "MONOCEROS_PROTOCOL_GATE";
+
+/// Set in the environment of a server, if not empty: its workers may not copy descriptors.
+pub(crate) const FETCHES: &str = "MONOCEROS_PROTOCOL_FETCHES";
 
 /// Bytes of the answer to `/big`: more than the kernel keeps for a client that does not read.
 pub(crate) const BIG: usize = 24 << 20;
@@ -33,6 +38,9 @@ pub(crate) fn serve() -> ExitCode {
         options.set(name, Some(value)).unwrap();
     }
     let config = Config::decide(&options, &HostFacts::look()).unwrap();
+    if std::env::var(FETCHES).is_ok_and(|it| !it.is_empty()) {
+        forbid_tracing();
+    }
     let ran = std::env::var_os(RAN).unwrap();
     let mut ran = OpenOptions::new().create(true).append(true).open(ran).unwrap();
     let mut app =
@@ -41,6 +49,14 @@ pub(crate) fn serve() -> ExitCode {
         End::Over(status) | End::Worker(status) => status,
     };
     std::process::exit(status)
+}
+
+/// Nobody may trace this process and its children, as after a change of identity; root neither.
+fn forbid_tracing() {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).unwrap();
+    let mut sets = capabilities(None).unwrap();
+    sets.effective.remove(CapabilitySet::SYS_PTRACE);
+    set_capabilities(None, sets).unwrap();
 }
 
 fn answer(ran: &mut File, request: &Request<'_>, reply: &mut Reply<'_>) -> Outcome {
