@@ -19,9 +19,9 @@ use crate::answer::{Progress, progress};
 use crate::interrupt::Interrupt;
 use crate::{pause, pids};
 
-/// How long a server may take to answer for the first time.
-const START: Duration = Duration::from_secs(20);
-/// How long it may take to end.
+/// How long a server may take to listen, and then to answer for the first time: it may run under valgrind.
+const START: Duration = Duration::from_secs(120);
+/// How long it may take to end, if nothing else is said.
 const END: Duration = Duration::from_secs(6);
 /// How often one looks.
 const LOOK: Duration = Duration::from_millis(10);
@@ -32,6 +32,8 @@ pub(crate) struct Started {
     child: Child,
     /// Where it listens.
     pub(crate) address: SocketAddr,
+    /// How long it may take to end.
+    pub(crate) end: Duration,
 }
 
 /// Processor time of a tree so far, in microseconds.
@@ -75,7 +77,7 @@ impl Started {
             .spawn()
             .context("running sh")?;
         let address = SocketAddr::from(([127, 0, 0, 1], filling.port));
-        let mut started = Self { child, address };
+        let mut started = Self { child, address, end: END };
         started.until_ready(question, interrupt).map_err(|error| match last_line(log) {
             Some(line) => error.context(line),
             None => error,
@@ -129,7 +131,7 @@ impl Started {
         if self.lives() {
             _ = kill_process(pid, Signal::TERM);
         }
-        let until = Instant::now() + END;
+        let until = Instant::now() + self.end;
         while (self.lives() || test_kill_process_group(pid).is_ok()) && Instant::now() < until {
             if pause(LOOK).is_err() {
                 break;
@@ -163,7 +165,7 @@ fn times(stat: &str) -> [u64; 2] {
 }
 
 fn ask(mut stream: TcpStream, question: Question<'_>) -> anyhow::Result<()> {
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    stream.set_read_timeout(Some(START))?;
     let request = format!("GET {} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", question.path);
     stream.write_all(request.as_bytes()).context("asking for the first time")?;
     let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);

@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 
@@ -27,7 +26,7 @@ impl Clients {
         let one = |_| {
             let stream = TcpStream::connect(address).context("connecting")?;
             stream.set_nodelay(true)?;
-            stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+            stream.set_read_timeout(Some(super::PATIENCE))?;
             anyhow::Ok(stream)
         };
         let field = if close { "Connection: close\r\n" } else { "" };

@@ -5,6 +5,7 @@
 //! per worker, and what the supervisor had done before it forked, is in both.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use rustix::process::{Pid, Signal, kill_process};
@@ -63,12 +64,13 @@ fn workers(counting: &Counting) -> anyhow::Result<Vec<u32>> {
 
 /// Waits for the successor, so that no request of its is served by the first.
 fn until_born(counting: &Counting) -> anyhow::Result<()> {
-    for _ in 0..2000 {
+    let until = Instant::now() + super::PATIENCE;
+    while Instant::now() < until {
         if workers(counting)?.len() == 2 {
             return Ok(());
         }
         counting.interrupt.check()?;
-        pause(std::time::Duration::from_millis(10))?;
+        pause(Duration::from_millis(10))?;
     }
     anyhow::bail!("the worker that was sent away has no successor")
 }

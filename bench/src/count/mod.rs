@@ -11,6 +11,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{Arg, ArgMatches, Command as Subcommand, value_parser};
@@ -22,6 +23,9 @@ use crate::compare::scenarios::App;
 use crate::compare::started::{Question, Started, free_port};
 use crate::compare::table::Table;
 use crate::interrupt::Interrupt;
+
+/// How long anything may take that is counted: strace and valgrind are slow, and so are machines.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The subcommand.
 pub fn command() -> Subcommand {
@@ -55,7 +59,11 @@ impl Counting {
         fs::write(&file, app.text())?;
         let filling = Filling { port: free_port()?, workers: 1, app: &file, idle: 60 };
         let question = Question { path: client::PATH, body: app.body() };
-        Started::start(&peer, &filling, question, &self.folder.join("log"), &self.interrupt)
+        let log = self.folder.join("log");
+        let mut started = Started::start(&peer, &filling, question, &log, &self.interrupt)?;
+        // What is counted is written at the end.
+        started.end = PATIENCE;
+        Ok(started)
     }
 
     fn log(&self) -> anyhow::Result<String> {
