@@ -162,7 +162,9 @@ both_doors! {
         let all = ["manager", "supervisor", "worker 0", "worker 1"];
         let all = all.map(|role| format!("monoceros: {role}"));
         server.until("all have their titles", || titles() == all);
-        kill(server.manager());
+        let before = server.manager();
+        kill(before);
+        server.until("there is another manager", || server.manager() != before);
         server.until("the new ones have them, too", || titles() == all);
         server.stop();
         let server = Server::start(door, "path_info.psgi", &["--disable-proctitle"]);

@@ -1,6 +1,7 @@
 //! What an operator types, and what the server says to it.
 
 use std::fs;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use crate::support::{Client, Door, Finished, Server, Setup, Signal, both_doors};
 
@@ -9,10 +10,16 @@ fn run(door: Door, options: &[&str]) -> Finished {
     Setup::new(door, "path_info.psgi").options(options).finish()
 }
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago, and that the kernel gives to nobody who asks for any.
 fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let at = std::process::id().wrapping_add(NEXT.fetch_add(1, Relaxed));
+        let port = u16::try_from(10_000 + at % 20_000).unwrap();
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 both_doors! {
