@@ -14,6 +14,7 @@ const TABLES: &[&str] = &["crates/server/src/config/table.rs"];
 /// What manager and worker may use: neither the other, nor the supervisor.
 const INNER: &[&str] = &[
     "access",
+    "arrivals",
     "channel",
     "config",
     "http",
@@ -46,6 +47,7 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("channel", &["table", "spool", "os"]),
     ("scoreboard", &["table", "os"]),
     ("rounds", &["table", "os"]),
+    ("arrivals", &["os"]),
     ("manager", INNER),
     ("worker", INNER),
 ];

@@ -1,5 +1,6 @@
 //! The path of a request through Monoceros, in reading order.
 mod access;
+pub mod arrivals;
 pub mod channel;
 pub mod config;
 pub mod http;

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use rustix::event::{EventfdFlags, eventfd};
 
+use crate::arrivals::Arrivals;
 use crate::channel::over::Over;
 use crate::channel::socket;
 use crate::os::shared::{Pages, zeroable};
@@ -145,6 +146,8 @@ pub struct Shared {
     pub scoreboard: Scoreboard,
     /// What each worker has taken at once.
     pub rounds: Rounds,
+    /// When what was taken last had arrived.
+    pub arrivals: Arrivals,
     /// Connections that workers have ended.
     pub over: Over,
     /// The manager's process, where workers may try to copy its descriptors.
@@ -175,6 +178,7 @@ impl Shared {
             wake,
             scoreboard: Scoreboard::new(workers)?,
             rounds: Rounds::new(workers)?,
+            arrivals: Arrivals::new()?,
             over: Over::new(workers)?,
             manager: None,
             tally: Tally::new()?,

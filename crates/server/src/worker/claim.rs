@@ -6,7 +6,8 @@
 //! come, first served, and nothing waits behind a busy worker while another is free.
 //!
 //! All jobs together are one entry of the list, so beside a hundred ready connections they would get
-//! one claim in a hundred: while jobs wait, every second claim tries the job socket first.
+//! one claim in a hundred: while jobs wait, a worker tries the job socket first if the next job may be
+//! older than what the list has next ([`arrivals`](crate::arrivals)).
 //!
 //! The price: an event may be older than the row it speaks of. So it carries the row's serial, and
 //! a claim is one compare-and-swap; who loses it drops the event and leaves the socket alone.
@@ -16,6 +17,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use tracing::{error, info};
 
@@ -43,14 +45,12 @@ impl Worker<'_> {
             }
             return turn;
         }
-        if !self.jobs_had_their_turn && self.shared.flags().jobs_wait() {
-            self.jobs_had_their_turn = true;
+        if self.shared.flags().jobs_wait() && self.shared.arrivals.jobs_first() {
             if let Some(turn) = self.take_job(app) {
                 return turn;
             }
             self.shared.flags().no_jobs();
         }
-        self.jobs_had_their_turn = false;
         // Its last connection may have ended otherwise than by being armed.
         self.shared.scoreboard.wait(self.me, clock::now);
         let mut events = [0; MOST];
@@ -82,7 +82,7 @@ impl Worker<'_> {
                 self.claim_connection(app, id)
             }
             Event::Jobs => {
-                self.jobs_had_their_turn = true;
+                self.shared.arrivals.entry(self.naps.last());
                 self.take_job(app).unwrap_or(Turn::On)
             }
             Event::Wake => Turn::On,
@@ -127,6 +127,7 @@ impl Worker<'_> {
     fn claim_job(&mut self, app: &mut dyn App, taken: job::Taken<'_>) -> Turn {
         let job::Taken { job, client, file } = taken;
         let shared = self.shared;
+        shared.arrivals.job(job.complete);
         let Some(row) = shared.table.row(job.id.slot) else { return Turn::On };
         if !row.change(job.id.serial, Owner::Queued(job.number), Owner::lent(self.me)) {
             return Turn::On;
@@ -172,13 +173,29 @@ impl Worker<'_> {
         let turn = match read::once(client, &mut input, row.peer().is_some()) {
             Got::Bytes(n, age) => {
                 step("read");
+                self.note_arrival(age);
                 self.serve(app, id, row, input.get(..n).unwrap_or_default(), age)
             }
-            Got::Nothing => self.watch(app, id, row),
-            Got::End => self.closed(app, id, End::Gone),
+            Got::Nothing => {
+                self.note_arrival(None);
+                self.watch(app, id, row)
+            }
+            Got::End => {
+                self.note_arrival(None);
+                self.closed(app, id, End::Gone)
+            }
         };
         self.input = input;
         turn
+    }
+
+    /// Something of this age came out of the ready list, which says how old its next may be.
+    fn note_arrival(&self, age: Option<Duration>) {
+        if self.shared.flags().jobs_wait() {
+            let milliseconds = |age: Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+            let arrived = age.map(|age| clock::now().saturating_sub(milliseconds(age)));
+            self.shared.arrivals.event(arrived);
+        }
     }
 
     /// An event of a connection that is over shows which copy is not needed any more.

@@ -45,6 +45,11 @@ impl Naps {
         Self { last: 0, taken: 0, enough: cores.max(1) }
     }
 
+    /// When there was something to do last: after the last claim that brought something.
+    pub(super) fn last(&self) -> u64 {
+        self.last
+    }
+
     /// There is something to do now.
     pub(super) fn awake(&mut self, now: u64) {
         (self.last, self.taken) = (now, 0);

@@ -99,8 +99,6 @@ struct Worker<'a> {
     round: Round,
     tiny: Tiny,
     naps: Naps,
-    /// The last claim looked at the job socket first.
-    jobs_had_their_turn: bool,
     /// The supervisor does not count on this worker any more: its request has taken too long.
     given_up: bool,
     /// What one read brings.
@@ -174,7 +172,6 @@ impl<'a> Worker<'a> {
             round: Round::default(),
             tiny: Tiny::new(),
             naps: Naps::new(available_parallelism().map_or(1, usize::from)),
-            jobs_had_their_turn: false,
             given_up: false,
             input: vec![0; read::MOST],
             job: vec![0; crate::channel::job::MOST],

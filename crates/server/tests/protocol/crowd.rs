@@ -11,7 +11,7 @@ use crate::server::{DEADLINE, Server, pass, until};
 use crate::stories::Story;
 
 pub(crate) fn all() -> Vec<Story> {
-    let told: [(&str, fn()); 9] = [
+    let told: [(&str, fn()); 11] = [
         ("the_longest_idle_go_when_too_many_are_idle", too_many_idle),
         ("idle_connections_make_room_for_new_ones", no_slot_is_free),
         ("the_slot_of_a_connection_that_is_over_is_free_at_once", a_slot_is_free_again),
@@ -21,6 +21,8 @@ pub(crate) fn all() -> Vec<Story> {
         ("a_lost_job_is_lent_again_however_many_others_wait", lost_in_a_crowd),
         ("whoever_has_connected_before_the_end_is_served", many_at_the_end),
         ("a_request_whose_client_has_gone_is_not_run", gone),
+        ("newcomers_and_the_kept_are_served_in_the_order_in_which_they_came", newcomers_and_kept),
+        ("who_returns_at_once_does_not_overtake_newcomers_that_wait", returning),
     ];
     told.into_iter().map(|(name, story)| (name.to_owned(), Box::new(story) as _)).collect()
 }
@@ -194,5 +196,73 @@ fn gone() {
     assert_eq!(busy.answer().unwrap().body, b"done");
     assert_eq!(other.answer().unwrap().body, b"/n/other");
     assert!(!server.has_run("/n/gone"));
+    server.stop();
+}
+
+/// Requests that are not tiny, so that there are no rounds; and who has sent them.
+fn asks(who: &str, n: usize) -> String {
+    request(&format!("/spin/3/{who}-{n}"))
+}
+
+/// How many of those in front have been overtaken by those behind: the largest number that any one of them has
+/// seen run before it.
+fn overtaken(ran: &[String], front: &str, behind: &str) -> usize {
+    let last = ran.iter().rposition(|path| path.contains(front)).unwrap();
+    ran[..last].iter().filter(|path| path.contains(behind)).count()
+}
+
+/// Two queues are full when the only worker comes back; one of them was filled before the other.
+fn newcomers_and_kept() {
+    let server = Server::start(&["max_workers=1"]);
+    let send = |clients: &mut [Client], who: &str| {
+        for (n, client) in clients.iter_mut().enumerate() {
+            client.send(&asks(who, n)).unwrap();
+        }
+        server.manager_has_read();
+        pass(Duration::from_millis(20));
+    };
+    let mut kept: Vec<Client> = (0..20).map(|_| server.connect()).collect();
+    kept.iter_mut().for_each(|client| _ = client.get("/pid"));
+    let mut busy = server.hold();
+    let mut newcomers: Vec<Client> = (0..20).map(|_| server.connect()).collect();
+    send(&mut newcomers, "newcomer");
+    send(&mut kept, "kept");
+    let mut second: Vec<Client> = (0..20).map(|_| server.connect()).collect();
+    send(&mut second, "second");
+    server.open_gate();
+    busy.answer().unwrap();
+    for client in newcomers.iter_mut().chain(&mut kept).chain(&mut second) {
+        assert_eq!(client.answer().unwrap().body, b"done");
+    }
+    let ran = server.ran();
+    for (front, behind) in [("newcomer", "kept"), ("kept", "second")] {
+        let count = overtaken(&ran, front, behind);
+        assert!(count <= 3, "{count} of {behind} have run before {front}: {ran:?}");
+    }
+    server.stop();
+}
+
+fn returning() {
+    let server = Server::start(&["max_workers=1"]);
+    let mut busy = server.hold();
+    let mut clients: Vec<Client> = (0..40).map(|_| server.connect()).collect();
+    for (n, client) in clients.iter_mut().enumerate() {
+        client.send(&asks("first", n)).unwrap();
+    }
+    server.manager_has_read();
+    thread::scope(|scope| {
+        for (n, client) in clients.iter_mut().enumerate() {
+            scope.spawn(move || {
+                client.answer().unwrap();
+                client.send(&asks("again", n)).unwrap();
+                assert_eq!(client.answer().unwrap().body, b"done");
+            });
+        }
+        server.open_gate();
+    });
+    busy.answer().unwrap();
+    let ran = server.ran();
+    let count = overtaken(&ran, "first", "again");
+    assert!(count <= 3, "{count} have returned before others were served once: {ran:?}");
     server.stop();
 }

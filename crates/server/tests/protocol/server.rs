@@ -124,9 +124,14 @@ impl Server {
         !self.die_once.exists()
     }
 
+    /// What the application has begun to run, in order.
+    pub(crate) fn ran(&self) -> Vec<String> {
+        fs::read_to_string(&self.ran).unwrap_or_default().lines().map(str::to_owned).collect()
+    }
+
     /// Whether the application has begun to run this.
     pub(crate) fn has_run(&self, path: &str) -> bool {
-        fs::read_to_string(&self.ran).unwrap_or_default().lines().any(|line| line == path)
+        self.ran().iter().any(|line| line == path)
     }
 
     /// A client whose request is being run, by a worker that is busy with it until [`Self::open_gate`].
