@@ -105,13 +105,13 @@ figures: stage
 	$(call needs,$(BENCH_PACKAGES) strace valgrind)
 	cargo build --release --workspace --locked
 	$(BUILT)/release/monoceros-bench count > docs/performance/count.md
-	$(BUILT)/release/monoceros-bench floor > docs/performance/floor.md
+	$(BUILT)/release/monoceros-bench floor $(FLOOR) > docs/performance/floor.md
 	$(BUILT)/release/monoceros-bench compare $(FIGURES) --out docs/performance > /dev/null
 
 floor: stage
 	$(call needs,$(BENCH_PACKAGES))
 	cargo build --release --workspace --locked
-	$(BUILT)/release/monoceros-bench floor
+	$(BUILT)/release/monoceros-bench floor $(FLOOR)
 
 # Neither is part of `make test`: they are other people's, need the archive, and take a quarter of an hour each.
 NAMES ?=

@@ -51,6 +51,12 @@ pub fn command() -> Subcommand {
         .arg(number("connections", "30", "Kept connections"))
         .arg(number("rounds", "5", "How often all is measured"))
         .arg(number("seconds", "3", "How long one measurement is"))
+        .arg(
+            Arg::new("peers")
+                .long("peers")
+                .value_delimiter(',')
+                .help("Peers to measure beside ours, by the names that compare has"),
+        )
         .arg(path("program", "Ours [beside this program]"))
         .arg(path("blib", "The distribution's [dist/Plack-Handler-Monoceros/blib]"))
         .after_help(
@@ -84,7 +90,7 @@ pub fn serve(name: &str, options: &ArgMatches) -> anyhow::Result<i32> {
 
 /// One thing that is measured, with its rates.
 struct Part {
-    what: &'static str,
+    what: String,
     peer: Option<Peer>,
     body: &'static str,
     rates: Vec<f64>,
@@ -105,6 +111,8 @@ struct Floor {
 const APPLICATION: usize = 0;
 const NETWORK: usize = 1;
 const FUNCTION: usize = 2;
+/// How many are ours: both doors.
+const OURS: usize = 2;
 
 /// Measures, and gives the Markdown.
 ///
@@ -142,7 +150,7 @@ pub fn floor(options: &ArgMatches, interrupt: &Interrupt) -> anyhow::Result<Stri
     let rounds = number("rounds");
     let measured = (1..=rounds).try_for_each(|round| {
         for part in &mut parts {
-            let [rate, cost] = floor.rate(part).with_context(|| part.what.to_owned())?;
+            let [rate, cost] = floor.rate(part).with_context(|| part.what.clone())?;
             eprintln!("{round}/{rounds} {:<45} {rate:.0}/s, {cost:.1} us each", part.what);
             part.rates.push(rate);
             part.costs.push(cost);
@@ -155,7 +163,10 @@ pub fn floor(options: &ArgMatches, interrupt: &Interrupt) -> anyhow::Result<Stri
 }
 
 fn parts(options: &ArgMatches, app: App) -> anyhow::Result<Vec<Part>> {
-    let part = |what, peer, body| Part { what, peer, body, rates: Vec::new(), costs: Vec::new() };
+    let part = |what: &str, peer, body| {
+        let what = what.to_owned();
+        Part { what, peer, body, rates: Vec::new(), costs: Vec::new() }
+    };
     let program = std::env::current_exe()?;
     let own = |name: &str, count: &str| Peer {
         name: name.to_owned(),
@@ -163,16 +174,24 @@ fn parts(options: &ArgMatches, app: App) -> anyhow::Result<Vec<Part>> {
         template: format!("{} {name} {{port}} {count}", peers::quoted(&program.to_string_lossy())),
         note: String::new(),
     };
-    let [one, two] = peers::own(&peers::Ours::read(options)?)?;
+    let ours = peers::Ours::read(options)?;
+    let [one, two] = peers::own(&ours)?;
     let processors = machine::processors().to_string();
     let hello = App::Hello.body();
-    Ok(vec![
+    let mut parts = vec![
         part("the application, called in a loop", None, ""),
         part("the least loop: accept, read, write", Some(own("floor-least", &processors)), hello),
         part("ours with a Rust function", Some(own("floor-closure", "{workers}")), hello),
         part("monoceros", Some(one), app.body()),
         part("monoceros-plackup", Some(two), app.body()),
-    ])
+    ];
+    let (known, _) = peers::find(&ours, &[])?;
+    for name in options.get_many::<String>("peers").into_iter().flatten() {
+        let peer = known.iter().skip(OURS).find(|peer| peer.name == *name);
+        let peer = peer.with_context(|| format!("there is no peer {name:?} installed"))?;
+        parts.push(part(name, Some(peer.clone()), app.body()));
+    }
+    Ok(parts)
 }
 
 impl Floor {
@@ -237,7 +256,7 @@ impl Floor {
         let limits = pairs(rates(APPLICATION), rates(NETWORK), limit);
         let both = pairs(&parts[APPLICATION].costs, &parts[NETWORK].costs, |one, two| one + two);
         for (at, part) in parts.iter().enumerate() {
-            let mut row = vec![part.what.to_owned(), grouped(middle(&part.rates)), String::new()];
+            let mut row = vec![part.what.clone(), grouped(middle(&part.rates)), String::new()];
             row.extend([format!("{:.1}", middle(&part.costs)), String::new()]);
             if at > FUNCTION {
                 row[2] = format!(
@@ -270,10 +289,10 @@ impl Floor {
         );
         let function = middle(&pairs(rates(FUNCTION), rates(NETWORK), |ours, least| ours / least));
         _ = writeln!(text, "- {}: {function:.2} of the least loop", parts[FUNCTION].what);
-        for part in &parts[FUNCTION + 1..] {
+        for part in parts.iter().skip(FUNCTION + 1).take(OURS) {
             let share = middle(&pairs(&part.rates, &limits, |ours, limit| ours / limit));
             let word = if share >= WANTED { "met" } else { "missed" };
-            let what = part.what;
+            let what = &part.what;
             _ = writeln!(text, "- {what}: {share:.2} of the limit; at least {WANTED}: **{word}**");
         }
         text
