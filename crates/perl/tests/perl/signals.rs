@@ -94,7 +94,7 @@ fn claim_one(
 
 fn idle(how: &str) {
     let mut perl = boot(&format!(
-        "END {{ print STDERR qq(END sees $?\\n) }} my $h = sub {{ die \"idle death\\n\" }}; {how} $h; sub {{ alarm 1; [200, [], ['ok']] }}"
+        "END {{ print STDERR qq(END sees $?\\n) }} my $h = sub {{ die \"idle death\\n\" }}; {how} $h; sub {{ alarm 3; [200, [], ['ok']] }}"
     ));
     expect(&mut perl, &[("/", "200  ok")]);
     let list = list();

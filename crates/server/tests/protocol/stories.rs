@@ -1,6 +1,7 @@
 //! What happens between clients and the server, told one story each.
 
 use std::fs;
+use std::ops::Range;
 use std::thread;
 
 use rustix::process::{
@@ -72,9 +73,14 @@ pub(crate) fn all() -> Vec<Story> {
 }
 
 pub(crate) fn many(server: &Server, clients: usize, requests: usize) -> Seen {
+    many_as(server, 0..clients, requests)
+}
+
+/// The same by clients of these numbers: none of their requests is any other client's.
+fn many_as(server: &Server, clients: Range<usize>, requests: usize) -> Seen {
     thread::scope(|scope| {
         let clients: Vec<_> =
-            (0..clients).map(|n| scope.spawn(move || load(server, n, requests))).collect();
+            clients.map(|n| scope.spawn(move || load(server, n, requests))).collect();
         clients.into_iter().map(|client| client.join().unwrap()).fold(Seen::default(), |a, b| {
             Seen { answered: a.answered + b.answered, broken: a.broken + b.broken }
         })
@@ -95,9 +101,10 @@ fn what_may_not_be_copied_is_fetched() {
         return;
     }
     let server = Server::start_to_fetch(&["max_workers=2"]);
-    let mut seen = Seen::default();
+    let (mut seen, mut clients) = (Seen::default(), 0..8);
     until("a worker has met a connection that the other one had met", || {
-        let more = many(&server, 8, 60);
+        let more = many_as(&server, clients.clone(), 60);
+        clients = clients.end..clients.end + 8;
         seen = Seen { answered: seen.answered + more.answered, broken: seen.broken + more.broken };
         server.lines_with("descriptors have to be fetched") == 1
     });
