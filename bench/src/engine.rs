@@ -334,7 +334,7 @@ mod tests {
     #[test]
     fn a_rest_is_no_wait_and_a_server_may_close_meanwhile() {
         let (address, connections) = server(2);
-        let rest = Duration::from_millis(30);
+        let rest = Duration::from_millis(500);
         let report = run(&Plan { rest, ..plan(address, 4) }).unwrap();
         assert_eq!((report.kept.answered(), report.kept.failures), (4, 0));
         assert!(report.elapsed >= rest * 3, "{:?}", report.elapsed);

@@ -12,7 +12,7 @@ use crate::answer::{Progress, progress};
 const AT_A_TIME: usize = 100;
 
 /// How long one may wait for its answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Idle connections, each of which has made a request.
 pub struct Idle {
@@ -29,7 +29,7 @@ impl Idle {
     ///
     /// # Errors
     ///
-    /// If one cannot be made or is not answered with 200 within 5 s.
+    /// If one cannot be made or is not answered with 200 within 20 s.
     pub fn open(address: SocketAddr, count: usize) -> anyhow::Result<Self> {
         let mut idle = Self::none();
         idle.grow(address, count)?;
@@ -80,7 +80,7 @@ impl Idle {
     ///
     /// # Errors
     ///
-    /// If one of them is not answered with 200 within 5 s.
+    /// If one of them is not answered with 200 within 20 s.
     pub fn ask_all(&mut self) -> anyhow::Result<Duration> {
         let mut longest = Duration::ZERO;
         for from in (0..self.streams.len()).step_by(AT_A_TIME) {

@@ -11,6 +11,9 @@ use crate::crowd::{Crowd, Slowness, Told};
 use crate::engine::run;
 use crate::plan::{Amount, Plan};
 
+/// How long an active client waits: a ratio says how much longer it had to, and a failure that it was forgotten.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// What is to be measured.
 #[derive(Debug, Clone)]
 pub struct SlowPlan {
@@ -80,6 +83,7 @@ pub fn beside(
     let mut active = Plan::keepalive(plan.address, plan.active);
     active.amount = Amount::Time(plan.time);
     active.path.clone_from(&plan.path);
+    active.patience = PATIENCE;
     let before = run(&active)?;
     let path = if slowness == Slowness::Readers { &plan.large } else { &plan.path };
     let crowd = Crowd::start(plan.address, slowness, plan.slow, path, plan.brief)?;
