@@ -284,6 +284,8 @@ impl Client {
             Err(ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                 panic!("{:?} have passed, and what was expected has not come", self.patience)
             }
+            // The machine was stopped for a moment.
+            Err(ErrorKind::Interrupted) => return self.read(deadline),
             Err(kind) => panic!("reading: {kind}"),
         }
         0

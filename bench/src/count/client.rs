@@ -1,6 +1,6 @@
 //! The fixed workload: connections that ask one after the other, or together.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use anyhow::{Context, bail};
@@ -55,9 +55,11 @@ impl Clients {
                     Progress::Partial => {}
                     other => bail!("a request was answered with {other:?}"),
                 }
-                match stream.read(&mut buffer).context("waiting for an answer")? {
-                    0 => bail!("a connection was closed without an answer"),
-                    count => bytes.extend_from_slice(&buffer[..count]),
+                match stream.read(&mut buffer) {
+                    Ok(0) => bail!("a connection was closed without an answer"),
+                    Ok(count) => bytes.extend_from_slice(&buffer[..count]),
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error).context("waiting for an answer"),
                 }
             }
         }

@@ -41,12 +41,15 @@ impl Client {
 
     fn more(&mut self) -> io::Result<()> {
         let mut buffer = [0; 65536];
-        match self.stream.read(&mut buffer)? {
-            0 => Err(io::ErrorKind::UnexpectedEof.into()),
-            n => {
+        match self.stream.read(&mut buffer) {
+            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(n) => {
                 self.got.extend_from_slice(&buffer[..n]);
                 Ok(())
             }
+            // The machine was stopped for a moment.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.more(),
+            Err(error) => Err(error),
         }
     }
 
