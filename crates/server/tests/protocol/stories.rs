@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::ops::Range;
+use std::process::{Command, Stdio};
 use std::thread;
 
 use rustix::process::{
-    Pid, PidfdFlags, PidfdGetfdFlags, Signal, getpid, kill_process, pidfd_getfd, pidfd_open,
+    Pid, PidfdFlags, PidfdGetfdFlags, Signal, kill_process, pidfd_getfd, pidfd_open,
 };
 
 use crate::client::{Client, Seen, load, request};
@@ -294,15 +295,22 @@ fn traffic(server: &Server) -> Seen {
     })
 }
 
-/// Whether the kernel of this machine lets a worker copy the manager's descriptors: it has the system
-/// call, and there is neither a filter nor a module that forbids it.
+/// Whether the kernel of this machine lets a worker copy the manager's descriptors: a parent may do so with
+/// its child's, there is no filter, and no rule that it takes a parent.
 fn copies() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let yama = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
-    let me = pidfd_open(getpid(), PidfdFlags::empty());
-    status.lines().any(|line| line == "Seccomp:\t0")
-        && matches!(yama.trim(), "" | "0")
-        && me.is_ok_and(|me| pidfd_getfd(me, 2, PidfdGetfdFlags::empty()).is_ok())
+    let unfiltered = status.lines().any(|line| line == "Seccomp:\t0");
+    if !unfiltered || !matches!(yama.trim(), "" | "0") {
+        return false;
+    }
+    let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+    let pid = Pid::from_raw(child.id().try_into().unwrap()).unwrap();
+    let copied = pidfd_open(pid, PidfdFlags::empty())
+        .and_then(|child| pidfd_getfd(child, 0, PidfdGetfdFlags::empty()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    copied.is_ok()
 }
 
 fn a_worker_killed_at(step: &str) {
