@@ -1,9 +1,38 @@
 //! What a connection costs, how long it lives, and who may serve it.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::support::{Server, Setup, both_doors};
+
+const FILTER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/filter.pl");
+const OF_TWO: [&str; 3] = ["--listen", "127.0.0.1:0", "--max-workers=2"];
+
+/// Whether this machine lets its processes have filters of system calls: some containers do not.
+fn can_filter() -> bool {
+    Command::new("perl").args([FILTER, "true"]).status().unwrap().success()
+}
+
+/// Each of two workers serves connections that the other one has served, and nobody dies of it.
+fn meet(setup: Setup) {
+    let server = setup.start();
+    let mut kept: Vec<_> = (0..4).map(|_| server.connect()).collect();
+    let (mut held, mut round) = (BTreeSet::new(), 0);
+    server.until("each of the two has held, so that the other one served all", || {
+        round += 1;
+        let mut holder = server.connect();
+        let path = format!("/hold-{round}.");
+        holder.get(&path);
+        server.expect_log(&path);
+        kept.iter_mut().for_each(|client| assert_eq!(client.ask("/p").status(), 200));
+        server.open_gate(1);
+        held.insert(holder.answer().text().replace(&path, ""));
+        held.len() == 2
+    });
+    assert_eq!(server.log.matching(|line| line.contains("died")), [""; 0]);
+    server.stop();
+}
 
 both_doors! {
     /// HTTP/1.1 keeps a connection and does not say so.
@@ -58,24 +87,16 @@ both_doors! {
     /// Where a filter of system calls kills who copies descriptors, nobody tries to: workers that meet each
     /// other's connections ask the manager.
     fn beneath_a_filter_workers_meet_connections(door) {
-        let filter = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/filter.pl");
-        let setup = Setup::new(door, "hold.psgi").only(&["--listen", "127.0.0.1:0", "--max-workers=2"]);
-        let server = setup.behind("perl", &[filter]).start();
-        let mut kept: Vec<_> = (0..4).map(|_| server.connect()).collect();
-        let (mut held, mut round) = (BTreeSet::new(), 0);
-        server.until("each of the two has held, so that the other one served all", || {
-            round += 1;
-            let mut holder = server.connect();
-            let path = format!("/hold-{round}.");
-            holder.get(&path);
-            server.expect_log(&path);
-            kept.iter_mut().for_each(|client| assert_eq!(client.ask("/p").status(), 200));
-            server.open_gate(1);
-            held.insert(holder.answer().text().replace(&path, ""));
-            held.len() == 2
-        });
-        assert_eq!(server.log.matching(|line| line.contains("died")), [""; 0]);
-        server.stop();
+        if can_filter() {
+            meet(Setup::new(door, "hold.psgi").only(&OF_TWO).behind("perl", &[FILTER]));
+        }
+    }
+
+    /// The same if it is the application that has put itself there.
+    fn an_application_beneath_a_filter_meets_connections(door) {
+        if can_filter() {
+            meet(Setup::new(door, "filtered.psgi").only(&OF_TWO));
+        }
     }
 
     /// The next request of a connection goes to whoever is free.

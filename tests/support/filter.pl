@@ -1,5 +1,5 @@
-# Executes its arguments beneath a filter of system calls that kills whoever asks for pidfd_getfd, as a strict service
-# manager does with a call that it does not know.
+# Puts itself beneath a filter of system calls that kills whoever asks for pidfd_getfd, as a strict service manager does
+# with a call that it does not know; and executes its arguments, if there are any.
 use strict;
 use warnings;
 use POSIX ();
@@ -19,4 +19,5 @@ my $program = pack 'S x![P] P', 4, $filter;
 defined $prctl or die "the number of prctl is not known here\n";
 $no_new->() == 0 or die "no_new_privs: $!\n";
 syscall($prctl, 22, 2, $program) == 0 or die "seccomp: $!\n";
-exec @ARGV or die "$ARGV[0]: $!\n";
+!@ARGV or exec @ARGV or die "$ARGV[0]: $!\n";
+1;

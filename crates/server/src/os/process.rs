@@ -145,14 +145,17 @@ pub fn descriptor_limit() -> u64 {
 }
 
 /// A child of this process, as a descriptor that its children may copy the child's descriptors with
-/// (pidfd_getfd(2)). `None` beneath a filter of system calls, which may kill who asks for that one,
-/// and where `/proc` does not tell of filters.
+/// (pidfd_getfd(2)). `None` beneath a filter of system calls.
 pub fn to_copy_from(child: i32) -> Option<OwnedFd> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    if !status.lines().any(|line| line == "Seccomp:\t0") {
-        return None;
-    }
-    pidfd_open(Pid::from_raw(child)?, PidfdFlags::empty()).ok()
+    let pid = Pid::from_raw(child).filter(|_| is_unfiltered())?;
+    pidfd_open(pid, PidfdFlags::empty()).ok()
+}
+
+/// Whether no filter of system calls is above this process, which may kill who asks for a rare one. `false`
+/// also where `/proc` does not tell.
+pub fn is_unfiltered() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status.lines().any(|line| line == "Seccomp:\t0")
 }
 
 /// Whether this process has one thread, as far as `/proc` tells.

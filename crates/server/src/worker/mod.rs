@@ -45,8 +45,8 @@ use crate::channel::message::Message;
 use crate::config::{Config, exit};
 use crate::listener::Address;
 use crate::log::{self, Follower};
-use crate::os::clock;
 use crate::os::signal::{self, Mask};
+use crate::os::{clock, process};
 use crate::scoreboard::State;
 use crate::shared::{Phase, Shared};
 use crate::table::WorkerId;
@@ -99,6 +99,8 @@ struct Worker<'a> {
     round: Round,
     tiny: Tiny,
     naps: Naps,
+    /// No filter of system calls would end this worker for trying to copy a descriptor.
+    copies: bool,
     /// The supervisor does not count on this worker any more: its request has taken too long.
     given_up: bool,
     /// What one read brings.
@@ -172,6 +174,8 @@ impl<'a> Worker<'a> {
             round: Round::default(),
             tiny: Tiny::new(),
             naps: Naps::new(available_parallelism().map_or(1, usize::from)),
+            // Anew, for the application may have put itself beneath a filter when it was loaded.
+            copies: process::is_unfiltered(),
             given_up: false,
             input: vec![0; read::MOST],
             job: vec![0; crate::channel::job::MOST],
