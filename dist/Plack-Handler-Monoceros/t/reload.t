@@ -21,12 +21,15 @@ sub says {
     rename "$folder/next", "$folder/app.psgi" or die $!;
 }
 
-# A port for both of its servers: not one that the kernel gives away meanwhile, to a client or to a server that asks for any.
+# A port for both of its servers: not one that the kernel gives away meanwhile, to a client or to a server that asks for any;
+# but where it gives away all of them.
 sub own_port {
     open my $range, '<', '/proc/sys/net/ipv4/ip_local_port_range' or die $!;
     my ($first) = split ' ', <$range>;
-    for my $port (map { 1_024 + ($$ + $_) % ($first - 1_024) } 1 .. 100) {
-        return $port if IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $port, Listen => 1, ReuseAddr => 1);
+    my $others = $first - 1_024;
+    for my $port ($others > 100 ? map { 1_024 + ($$ + $_) % $others } 1 .. 100 : 0) {
+        my $socket = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $port, Listen => 1, ReuseAddr => 1) or next;
+        return $socket->sockport;
     }
     die 'no port is free';
 }
