@@ -49,10 +49,12 @@ sub tries {
     is $server->stop, 0, 'stopped';
     my @reports = glob "$reports/*";
     ok @reports > 3, 'every process reports';
-    for my $report (grep { -s } @reports) {
+    for my $report (@reports) {
         open my $in, '<', $report or die "$report: $!";
+        # What valgrind says of itself, of a system call that it does not know for instance, begins with two hyphens.
+        my @errors = grep { !/^--[0-9]+-- / } <$in> or next;
         fail 'no errors';
-        diag join '', <$in>;
+        diag @errors;
     }
     return;
 }
