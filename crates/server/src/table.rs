@@ -55,9 +55,8 @@ pub type JobNumber = u32;
 /// ```text
 ///            complete                taken by w             answered, kept
 ///   Held ───────────────► Queued ─────────────────► Lent(w) ───────────────► Watched
-///    ▲ ▲ ◄─────────────── (job n) ─┐                 │   ▲                    │   │
-///    │ │   client gone      ▲      │ a death:        │   └──── claimed by w ──┘   │
-///    │ │                    └──────┘ job n+1         │                            │
+///    ▲ ▲ ◄─────────────── (job n)                    │   ▲                    │   │
+///    │ │   client gone                               │   └──── claimed by w ──┘   │
 ///    │ └─── message taken (partial, drain, closed) or ─┘                          │
 ///    │      w is dead                                                             │
 ///    └──────────────────────── may be silent: look ───────────────────────────────┘
@@ -69,8 +68,8 @@ pub type JobNumber = u32;
 pub enum Owner {
     /// The manager: it is reading, draining, lingering or closing. A free row is Held, too.
     Held,
-    /// Nobody: the request is a job that no worker has taken yet. Lent again after a death it gets
-    /// a new number, so whoever still has the old job loses the swap.
+    /// Nobody: the request is a job that no worker has taken yet. Each lending has a number of its own, so
+    /// whoever still has a copy of an earlier one loses the swap.
     Queued(JobNumber),
     /// This worker alone; `begun` if an answer may have begun. If the worker dies the request is
     /// never lent again: the application may already have acted on it.
@@ -100,7 +99,6 @@ impl Owner {
         use Owner::{Held, Lent, Queued, Watched};
         match (self, to) {
             (Held, Queued(_)) | (Queued(_), Held) => true,
-            (Queued(n), Queued(m)) => n != m,
             (Queued(_) | Watched, Lent { begun, .. }) => !begun,
             (Lent { .. }, Watched | Held) | (Watched, Held) => true,
             (Lent { worker: v, begun: before }, Lent { worker: w, begun: after }) => {

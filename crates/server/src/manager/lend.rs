@@ -3,6 +3,9 @@
 //! First the word, then the world: the row is Queued, then the job is sent, so that no worker finds
 //! it still Held. What the job socket has no room for goes back to Held and is tried again, in order.
 //! A job's bytes are kept until its row is Lent: a worker that dies with it in its hand has not begun.
+//!
+//! After a death all jobs that nobody has taken are sent once more, each under the number that it has: where its
+//! first copy is still in the socket, that one is taken, in its turn, and the second finds the row moved on.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -74,16 +77,19 @@ impl Manager<'_> {
         }
     }
 
-    /// Queues and sends one job, whose row is Held, or Queued under an older number.
+    /// Queues and sends one job, whose row is Held, or Queued already: then it keeps its number.
     fn lend(&mut self, id: ConnId, from: Owner) -> Sent {
         let shared = self.shared;
         let Some(row) = shared.table.row(id.slot) else { return Sent::Never };
         let Some(connection) = self.desks.get(id) else { return Sent::Never };
         let Stage::Job(waiting) = &connection.stage else { return Sent::Never };
-        let number = next_job(connection.lends);
+        let number = match from {
+            Owner::Queued(number) => number,
+            _ => next_job(connection.lends),
+        };
         connection.lends = number;
-        if !row.change(id.serial, from, Owner::Queued(number)) {
-            return Sent::Never; // a worker has it
+        if from == Owner::Held && !row.change(id.serial, Owner::Held, Owner::Queued(number)) {
+            return Sent::Never;
         }
         step("queue");
         let job = Job {
@@ -102,8 +108,10 @@ impl Manager<'_> {
         };
         shared.flags().job_taken();
         if !row.change(id.serial, Owner::Queued(number), Owner::Held) {
-            error!("connection {id} was lent by a job that could not be sent");
-            return Sent::Never;
+            if from == Owner::Held {
+                error!("connection {id} was lent by a job that could not be sent");
+            }
+            return Sent::Never; // a worker has an earlier copy
         }
         if error.kind() == io::ErrorKind::WouldBlock {
             if let Err(error) = self.poll.want_room(&shared.jobs_in) {
@@ -139,21 +147,18 @@ impl Manager<'_> {
         }
     }
 
-    /// Lends a Queued job once more after a death: the dead worker may have had it in its hand.
+    /// Sends a Queued job once more after a death: the dead worker may have had it in its hand. It is among
+    /// those that were sent already, and keeps its place there.
     pub(super) fn lend_again(&mut self, id: ConnId, queued: Owner) {
-        match self.lend(id, queued) {
-            Sent::Yes => self.sent.push_back(id),
-            Sent::Full => {
-                self.jobs_full = true;
-                self.waiting.push_front(id);
-            }
-            Sent::Never => {}
+        if matches!(self.lend(id, queued), Sent::Full) {
+            self.jobs_full = true;
+            self.waiting.push_front(id);
         }
     }
 
     /// Lends a job once more that has been Queued for long though the job socket is empty, or though
     /// others have been taken that were sent behind it: a worker had no descriptor free to take it.
-    /// Whoever has it in hand after all loses the swap.
+    /// Of two who have it in hand one loses the swap.
     pub(super) fn lend_if_lost(&mut self, id: ConnId, queued: Owner) {
         // Not FIONREAD: it walks through all the jobs that wait there.
         let mut one = [PollFd::new(&self.shared.jobs_out, PollFlags::IN)];
@@ -161,6 +166,7 @@ impl Manager<'_> {
         if is_empty || self.is_overtaken(id) {
             if self.sent.front() == Some(&id) {
                 self.sent.pop_front();
+                self.sent.push_back(id);
             }
             self.lend_again(id, queued);
         }

@@ -11,7 +11,7 @@ use crate::server::{DEADLINE, Server, pass, until};
 use crate::stories::Story;
 
 pub(crate) fn all() -> Vec<Story> {
-    let told: [(&str, fn()); 11] = [
+    let told: [(&str, fn()); 12] = [
         ("the_longest_idle_go_when_too_many_are_idle", too_many_idle),
         ("idle_connections_make_room_for_new_ones", no_slot_is_free),
         ("the_slot_of_a_connection_that_is_over_is_free_at_once", a_slot_is_free_again),
@@ -23,6 +23,7 @@ pub(crate) fn all() -> Vec<Story> {
         ("a_request_whose_client_has_gone_is_not_run", gone),
         ("newcomers_and_the_kept_are_served_in_the_order_in_which_they_came", newcomers_and_kept),
         ("who_returns_at_once_does_not_overtake_newcomers_that_wait", returning),
+        ("jobs_keep_their_place_when_workers_die", deaths_in_a_queue),
     ];
     told.into_iter().map(|(name, story)| (name.to_owned(), Box::new(story) as _)).collect()
 }
@@ -264,5 +265,24 @@ fn returning() {
     let ran = server.ran();
     let count = overtaken(&ran, "first", "again");
     assert!(count <= 3, "{count} have returned before others were served once: {ran:?}");
+    server.stop();
+}
+
+/// Those who connected last ask first, so that the order of jobs is not that of slots. Workers come and go meanwhile.
+fn deaths_in_a_queue() {
+    let server = Server::start(&["max_workers=1", "max_reqs_per_child=1"]);
+    let mut busy = server.hold();
+    let mut clients: Vec<Client> = (0..20).map(|_| server.connect()).collect();
+    server.manager_has_read();
+    for (n, client) in clients.iter_mut().rev().enumerate() {
+        client.send(&request(&format!("/spin/1/{n}"))).unwrap();
+        server.manager_has_read();
+    }
+    server.open_gate();
+    clients.iter_mut().for_each(|client| assert_eq!(client.answer().unwrap().body, b"done"));
+    busy.answer().unwrap();
+    let ran = server.ran();
+    let expected: Vec<String> = (0..20).map(|n| format!("/spin/1/{n}")).collect();
+    assert_eq!(ran[1..], expected, "twenty workers have left, and no job its place");
     server.stop();
 }
