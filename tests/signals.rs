@@ -45,7 +45,7 @@ both_doors! {
 
     /// Patience with a request that does not end has an end; workers without one leave in good order.
     fn a_graceful_stop_has_a_deadline(door) {
-        let (mut server, mut held, _idle) = busy(door, &["--graceful-timeout=4", "--max-workers=3"]);
+        let (mut server, mut held, _idle) = busy(door, &["--graceful-timeout=8", "--max-workers=3"]);
         let line = server.expect_log("path=/hold");
         let (workers, tree) = (server.workers(), server.tree());
         server.signal(Signal::TERM);

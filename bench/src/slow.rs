@@ -14,6 +14,9 @@ use crate::plan::{Amount, Plan};
 /// How long an active client waits: a ratio says how much longer it had to, and a failure that it was forgotten.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What each active client asks in a look: however busy the machine is, it says whether they are served.
+const A_FEW: Amount = Amount::RequestsPerConnection(500);
+
 /// What is to be measured.
 #[derive(Debug, Clone)]
 pub struct SlowPlan {
@@ -23,13 +26,13 @@ pub struct SlowPlan {
     pub active: usize,
     /// Slow clients beside them.
     pub slow: usize,
-    /// How long each phase is.
+    /// How long each phase is, if it is not brief.
     pub time: Duration,
     /// What the active and the slow senders ask for.
     pub path: String,
     /// What the slow readers ask for.
     pub large: String,
-    /// Slow senders have a tenth to send: for a look rather than a figure.
+    /// Slow senders have a tenth to send, and the active some requests each: for a look rather than a figure.
     pub brief: bool,
 }
 
@@ -81,7 +84,7 @@ pub fn beside(
     amid: &mut dyn FnMut(Slowness),
 ) -> anyhow::Result<Beside> {
     let mut active = Plan::keepalive(plan.address, plan.active);
-    active.amount = Amount::Time(plan.time);
+    active.amount = if plan.brief { A_FEW } else { Amount::Time(plan.time) };
     active.path.clone_from(&plan.path);
     active.patience = PATIENCE;
     let before = run(&active)?;
