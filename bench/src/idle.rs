@@ -1,12 +1,13 @@
 //! Connections that are held and say nothing.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
 use crate::answer::{Progress, progress};
+use crate::read;
 
 /// How many requests are under way at a time: fewer than a backlog holds.
 const AT_A_TIME: usize = 100;
@@ -117,10 +118,9 @@ fn answer(stream: &mut TcpStream) -> anyhow::Result<()> {
             Progress::Partial => {}
             other => anyhow::bail!("answered {other:?}"),
         }
-        match stream.read(&mut buffer) {
+        match read(stream, &mut buffer) {
             Ok(0) => anyhow::bail!("the server has closed it"),
             Ok(count) => bytes.extend_from_slice(&buffer[..count]),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 anyhow::bail!("not answered within {PATIENCE:?}")
             }

@@ -4,15 +4,15 @@
 //! block and counted. The server is weighed all the time by another thread.
 
 use std::fmt;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-use crate::pause;
 use crate::tree::{footprint, weigh};
+use crate::{pause, read};
 
 /// Bytes of a block.
 const BLOCK: usize = 64 << 10;
@@ -166,7 +166,7 @@ fn listen(stream: &mut TcpStream) -> anyhow::Result<Answer> {
     let mut buffer = vec![0; 4 * BLOCK];
     let mut first = Vec::new();
     let end = loop {
-        let n = stream.read(&mut buffer).context("before the answer's head")?;
+        let n = read(stream, &mut buffer).context("before the answer's head")?;
         ensure!(n > 0, "the connection ended before an answer's head");
         first.extend_from_slice(&buffer[..n]);
         if let Some(end) = first.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -190,7 +190,7 @@ fn listen(stream: &mut TcpStream) -> anyhow::Result<Answer> {
         others: body.chunks(BLOCK).map(different).sum(),
     };
     loop {
-        let n = stream.read(&mut buffer).context("in the body")?;
+        let n = read(stream, &mut buffer).context("in the body")?;
         if n == 0 {
             return Ok(answer);
         }

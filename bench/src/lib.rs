@@ -41,6 +41,7 @@ pub use stats::{Report, Waits};
 pub use storm::{StormReport, storm};
 pub use tree::{Footprint, Process, footprint, kernel_buffers, pids, weigh};
 
+use std::io::{ErrorKind, Read};
 use std::time::Duration;
 
 /// Lets time pass.
@@ -53,6 +54,16 @@ pub fn pause(time: Duration) -> anyhow::Result<()> {
     match rustix::event::poll(&mut [], Some(&time)) {
         Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Reads once. That the machine was stopped for a moment is no error.
+pub(crate) fn read(stream: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
+    loop {
+        match stream.read(buffer) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            read => return read,
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! was started, and KILL to what is left of its group when the patience is over.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_p
 use super::peers::{Filling, Peer};
 use crate::answer::{Progress, progress};
 use crate::interrupt::Interrupt;
-use crate::{pause, pids};
+use crate::{pause, pids, read};
 
 /// How long a server may take to listen, and then to answer for the first time: it may run under valgrind.
 const START: Duration = Duration::from_secs(120);
@@ -182,7 +182,7 @@ fn ask(mut stream: TcpStream, question: Question<'_>) -> anyhow::Result<()> {
                 bail!("answered wrongly: {:?}", text.chars().take(200).collect::<String>());
             }
         }
-        match stream.read(&mut buffer).context("waiting for the first answer")? {
+        match read(&mut stream, &mut buffer).context("waiting for the first answer")? {
             0 => bail!("closed without an answer"),
             count => bytes.extend_from_slice(&buffer[..count]),
         }

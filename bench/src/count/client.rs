@@ -1,11 +1,12 @@
 //! The fixed workload: connections that ask one after the other, or together.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 
 use anyhow::{Context, bail};
 
 use crate::answer::{Progress, progress};
+use crate::read;
 
 /// What every request asks for.
 pub(crate) const PATH: &str = "/foo?foo=bar&bar=baz&baz=hoge&hoge=foo";
@@ -55,11 +56,9 @@ impl Clients {
                     Progress::Partial => {}
                     other => bail!("a request was answered with {other:?}"),
                 }
-                match stream.read(&mut buffer) {
-                    Ok(0) => bail!("a connection was closed without an answer"),
-                    Ok(count) => bytes.extend_from_slice(&buffer[..count]),
-                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                    Err(error) => return Err(error).context("waiting for an answer"),
+                match read(stream, &mut buffer).context("waiting for an answer")? {
+                    0 => bail!("a connection was closed without an answer"),
+                    count => bytes.extend_from_slice(&buffer[..count]),
                 }
             }
         }
