@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::support::{Client, DEADLINE, Door, Server, Setup, Signal, both_doors};
+use crate::support::{Client, Door, Server, Setup, Signal, both_doors};
 
 /// A server with one request that waits at the gate and one idle connection, which silence alone does not end
 /// while a story lasts.
@@ -45,19 +45,21 @@ both_doors! {
 
     /// Patience with a request that does not end has an end; workers without one leave in good order.
     fn a_graceful_stop_has_a_deadline(door) {
-        let (mut server, mut held, _idle) = busy(door, &["--graceful-timeout=8", "--max-workers=3"]);
+        let (mut server, mut held, _idle) = busy(door, &["--graceful-timeout=4", "--max-workers=3"]);
         let line = server.expect_log("path=/hold");
-        let (workers, tree) = (server.workers(), server.tree());
+        let (workers, manager, tree) = (server.workers(), server.manager(), server.tree());
         server.signal(Signal::TERM);
         assert_eq!(server.wait().code(), Some(0));
         assert_eq!(tree.survivors(), []);
         held.read_at_least(1_000_000);
         let number = |pid: &crate::support::Pid| pid.as_raw_nonzero().to_string();
-        for pid in workers.iter().map(number).filter(|pid| !line.contains(&format!("pid={pid} "))) {
-            server.expect_log(&format!("END of {pid}"));
+        let killed = |pid: &str| format!("killed: it had not left in time pid={pid}");
+        server.expect_log(&killed(&number(&manager)));
+        for pid in workers.iter().map(number) {
+            // Whoever is told to leave has a second for it, and a busy machine may need more: its blocks have run.
+            let has_one = line.contains(&format!("pid={pid} "));
+            server.expect_log(&if has_one { killed(&pid) } else { format!("END of {pid}") });
         }
-        let killed = |line: &str| line.contains("killed: ");
-        assert_eq!(server.log.count(2, DEADLINE, killed), 2);
     }
 
     /// A stopped worker does not stop the stop.
