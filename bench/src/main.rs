@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use anyhow::ensure;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use monoceros_bench::{
     Amount, Crowd, Hold, Idle, Interrupt, LargePlan, Plan, SlowPlan, Slowness, SoakPlan, beside,
@@ -96,6 +97,11 @@ fn text(name: &'static str, default: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).default_value(default).help(help)
 }
 
+/// A path as it stands in a request line.
+fn path_of(text: &str) -> Result<String, String> {
+    if text.starts_with('/') { Ok(text.to_owned()) } else { Err("a path begins with /".to_owned()) }
+}
+
 fn keepalive_command() -> Command {
     Command::new("keepalive")
         .about("Every kept connection makes its own requests, one after the other")
@@ -110,12 +116,20 @@ fn keepalive_command() -> Command {
         .arg(number("slow-uploaders", "0", "Clients beside them that send bodies at 5 KiB/s"))
         .arg(number("slow-heads", "0", "Clients beside them that send heads at 10 bytes/s"))
         .arg(number("patience", "5", "Seconds that a request may take"))
-        .arg(Arg::new("path").long("path").help("What to ask for"))
+        .arg(
+            Arg::new("path")
+                .long("path")
+                .value_parser(path_of)
+                .help("What to ask for [default: /]"),
+        )
         .arg(text("large", "/bytes/33554432", "What slow readers ask for (tests/apps/mixed.psgi)"))
 }
 
 fn command() -> Command {
-    let address = || Arg::new("address").required(true).value_parser(value_parser!(SocketAddr));
+    let address = || {
+        let address = Arg::new("address").required(true).value_parser(value_parser!(SocketAddr));
+        address.help("Where the server listens: 127.0.0.1:5000")
+    };
     let server = || number("server", "0", "Process number of its supervisor");
     let slow = Command::new("slow")
         .about("Active clients, alone and beside slow readers, uploaders and senders of heads")
@@ -279,7 +293,8 @@ fn keepalive(options: &ArgMatches) -> anyhow::Result<()> {
         println!("{} idle connections opened in {:.2?}", idle.count(), opening.elapsed());
     }
     let crowds = crowds(options, address, &plan.path)?;
-    print!("{}", run(&plan)?);
+    let report = run(&plan)?;
+    print!("{report}");
     if idle.count() > 0 {
         let longest = idle.ask_all()?;
         println!("all {} idle connections answered; longest wait {longest:.2?}", idle.count());
@@ -292,5 +307,34 @@ fn keepalive(options: &ArgMatches) -> anyhow::Result<()> {
             told.answered, told.failed
         );
     }
+    let failures = report.kept.failures + report.fresh.failures;
+    let in_vain = failures > 0 && report.kept.answered() + report.fresh.answered() == 0;
+    ensure!(!in_vain, "no request was answered: is there a server at {address}?");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(words: &str) -> Result<ArgMatches, clap::Error> {
+        keepalive_command()
+            .arg(Arg::new("address").value_parser(value_parser!(SocketAddr)))
+            .try_get_matches_from(words.split(' '))
+    }
+
+    #[test]
+    fn a_path_begins_with_a_slash() {
+        assert!(asked("keepalive --path foo 127.0.0.1:1").is_err());
+        assert!(asked("keepalive --path /foo 127.0.0.1:1").is_ok());
+    }
+
+    #[test]
+    fn a_run_in_which_nothing_was_answered_has_failed() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let options = asked(&format!("keepalive --requests 1 --connections 2 {address}")).unwrap();
+        assert!(keepalive(&options).unwrap_err().to_string().contains("no request was answered"));
+    }
 }
