@@ -51,11 +51,13 @@ impl Children {
     }
 
     /// A stop that takes too long is not the idle workers' fault: they leave in good order, END
-    /// blocks and all, and the others may still finish what they do.
+    /// blocks and all, and the others may still finish what they do. They have their time for it also when
+    /// the call is late, because the machine is busy.
     fn call_last(&mut self, now: Instant) {
-        if let Phase::Stopping { last_call, .. } = &mut self.phase
-            && last_call.take_if(|at| *at <= now).is_some()
+        if let Phase::Stopping { last_call, until, .. } = &mut self.phase
+            && let Some(at) = last_call.take_if(|at| *at <= now)
         {
+            *until += now - at;
             self.all_leave();
         }
     }

@@ -193,21 +193,23 @@ fn while_connections_are_drained_a_worker_that_leaves_is_replaced() {
 
 #[test]
 fn before_the_deadline_of_a_graceful_stop_all_are_told_to_leave_and_then_killed() {
-    let mut story = Story::running(3, 6);
-    story.children.stop(story.now);
-    story.go();
-    assert_eq!(story.after(GRACEFUL - LAST_CALL), [Term(1), Term(2), Term(3)]);
-    story.dies(3);
-    assert_eq!(story.go(), [TellDied(2)], "no worker is born any more");
-    assert_eq!(story.waits(), Some(LAST_CALL));
-    assert_eq!(story.after(LAST_CALL), [Kill(1), Kill(2), Kill(MANAGER)]);
-    assert_eq!(story.waits(), None);
-    for pid in [1, MANAGER] {
-        story.dies(pid);
+    for late in [Duration::ZERO, 2 * LAST_CALL] {
+        let mut story = Story::running(3, 6);
+        story.children.stop(story.now);
+        story.go();
+        assert_eq!(story.after(GRACEFUL - LAST_CALL + late), [Term(1), Term(2), Term(3)]);
+        story.dies(3);
+        assert_eq!(story.go(), [TellDied(2)], "no worker is born any more");
+        assert_eq!(story.waits(), Some(LAST_CALL));
+        assert_eq!(story.after(LAST_CALL), [Kill(1), Kill(2), Kill(MANAGER)]);
+        assert_eq!(story.waits(), None);
+        for pid in [1, MANAGER] {
+            story.dies(pid);
+        }
+        assert_eq!(story.go(), [], "nobody is killed twice");
+        story.dies(2);
+        assert_eq!(story.go(), [Over(0)]);
     }
-    assert_eq!(story.go(), [], "nobody is killed twice");
-    story.dies(2);
-    assert_eq!(story.go(), [Over(0)]);
 }
 
 #[test]
