@@ -120,7 +120,7 @@ fn keepalive_command() -> Command {
             Arg::new("path")
                 .long("path")
                 .value_parser(path_of)
-                .help("What to ask for [default: /]"),
+                .help("What to ask for [default: what `compare` asks for]"),
         )
         .arg(text("large", "/bytes/33554432", "What slow readers ask for (tests/apps/mixed.psgi)"))
 }
