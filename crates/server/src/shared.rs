@@ -66,14 +66,15 @@ impl Flags {
         let _ = self.jobs.fetch_update(AcqRel, Acquire, |n| n.checked_sub(1));
     }
 
-    /// There is no job, whatever the count says.
-    pub fn no_jobs(&self) {
-        self.jobs.store(0, Release);
+    /// There was no job, though the count was this: unless one was sent meanwhile, there is none.
+    pub fn no_jobs(&self, count: u32) {
+        // An error is a newer count.
+        let _ = self.jobs.compare_exchange(count, 0, AcqRel, Acquire);
     }
 
-    /// Whether jobs wait.
-    pub fn jobs_wait(&self) -> bool {
-        self.jobs.load(Acquire) > 0
+    /// How many jobs wait.
+    pub fn jobs(&self) -> u32 {
+        self.jobs.load(Acquire)
     }
 
     /// Says how many bytes the manager holds in spools, in memory and on disk. The manager only.

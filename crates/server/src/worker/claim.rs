@@ -45,11 +45,12 @@ impl Worker<'_> {
             }
             return turn;
         }
-        if self.shared.flags().jobs_wait() && self.shared.arrivals.jobs_first() {
+        let jobs = self.shared.flags().jobs();
+        if jobs > 0 && self.shared.arrivals.jobs_first() {
             if let Some(turn) = self.take_job(app) {
                 return turn;
             }
-            self.shared.flags().no_jobs();
+            self.shared.flags().no_jobs(jobs);
         }
         // Its last connection may have ended otherwise than by being armed.
         self.shared.scoreboard.wait(self.me, clock::now);
@@ -191,7 +192,7 @@ impl Worker<'_> {
 
     /// Something of this age came out of the ready list, which says how old its next may be.
     fn note_arrival(&self, age: Option<Duration>) {
-        if self.shared.flags().jobs_wait() {
+        if self.shared.flags().jobs() > 0 {
             let milliseconds = |age: Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
             let arrived = age.map(|age| clock::now().saturating_sub(milliseconds(age)));
             self.shared.arrivals.event(arrived);
