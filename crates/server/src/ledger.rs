@@ -37,9 +37,15 @@ impl Ledger {
         Share { sums: Rc::clone(&self.sums), place, bytes: 0 }
     }
 
+    /// Bytes in memory, and on disk.
+    pub(crate) fn sums(&self) -> (u64, u64) {
+        (self.sums.memory.get(), self.sums.disk.get())
+    }
+
     /// Tells the workers.
     pub(crate) fn publish(&self, flags: &Flags) {
-        flags.set_spooled(self.sums.memory.get(), self.sums.disk.get());
+        let (memory, disk) = self.sums();
+        flags.set_spooled(memory, disk);
     }
 }
 

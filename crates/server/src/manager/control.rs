@@ -54,9 +54,7 @@ impl Manager<'_> {
             }
         }
         let [reading, draining, lingering] = self.desks.stages();
-        // What was taken in this turn counts, too.
-        self.ledger.publish(self.shared.flags());
-        let (spooled_memory, spooled_disk) = self.shared.flags().spooled();
+        let (spooled_memory, spooled_disk) = self.ledger.sums();
         let connections = self.desks.count();
         let waiting = queued + self.waiting.len();
         info!(

@@ -83,14 +83,15 @@ impl Manager<'_> {
         let Some(row) = shared.table.row(id.slot) else { return Sent::Never };
         let Some(connection) = self.desks.get(id) else { return Sent::Never };
         let Stage::Job(waiting) = &connection.stage else { return Sent::Never };
-        let number = match from {
-            Owner::Queued(number) => number,
-            _ => next_job(connection.lends),
+        let number = if let Owner::Queued(number) = from {
+            number
+        } else {
+            connection.lends = next_job(connection.lends);
+            if !row.change(id.serial, from, Owner::Queued(connection.lends)) {
+                return Sent::Never;
+            }
+            connection.lends
         };
-        connection.lends = number;
-        if from == Owner::Held && !row.change(id.serial, Owner::Held, Owner::Queued(number)) {
-            return Sent::Never;
-        }
         step("queue");
         let job = Job {
             id,

@@ -15,7 +15,7 @@ use super::desk::{Lingering, Stage};
 use super::expire::Window;
 use super::poll::Interest;
 use crate::channel::message::End;
-use crate::os::socket;
+use crate::os::{clock, socket};
 use crate::table::ConnId;
 
 /// How often it is looked whether a slow reader has got everything, in milliseconds.
@@ -47,8 +47,7 @@ impl Manager<'_> {
     }
 
     fn begin_linger(&mut self, id: ConnId) {
-        let linger = u64::try_from(self.config.linger_timeout.as_millis()).unwrap_or(u64::MAX);
-        let until = self.now.saturating_add(linger);
+        let until = self.now.saturating_add(clock::milliseconds(self.config.linger_timeout));
         let Some(connection) = self.desks.get(id) else { return };
         if net::shutdown(&connection.fd, Shutdown::Write).is_err() {
             return self.close(id, false);

@@ -17,7 +17,7 @@ use super::poll::Interest;
 use super::read::Reading;
 use crate::channel::message::End;
 use crate::http::refusal::Refusal;
-use crate::os::socket;
+use crate::os::{clock, socket};
 use crate::table::{ConnId, Owner};
 
 /// Without keep-alive, how long a connection may be silent that is kept all the same, because its
@@ -34,14 +34,10 @@ const LOST: u64 = 2_000;
 /// A connection in work is looked at no more often than this, in milliseconds.
 const SELDOM: u64 = 1_000;
 
-fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
 impl Manager<'_> {
     /// When a head that begins now has to be complete.
     pub(super) fn header_deadline(&self) -> u64 {
-        self.now.saturating_add(milliseconds(self.config.header_timeout))
+        self.now.saturating_add(clock::milliseconds(self.config.header_timeout))
     }
 
     /// When a connection that is silent from now on is looked at.
@@ -55,7 +51,7 @@ impl Manager<'_> {
     }
 
     fn keepalive(&self) -> u64 {
-        milliseconds(self.config.keepalive.unwrap_or(NO_KEEPALIVE))
+        clock::milliseconds(self.config.keepalive.unwrap_or(NO_KEEPALIVE))
     }
 
     pub(super) fn set_deadline(&mut self, id: ConnId, at: u64) {

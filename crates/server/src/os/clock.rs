@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-fn milliseconds(clock: ClockId) -> u64 {
+fn read(clock: ClockId) -> u64 {
     let now = clock_gettime(clock);
     let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
     seconds * 1000 + u64::try_from(now.tv_nsec / 1_000_000).unwrap_or(0)
@@ -12,7 +12,12 @@ fn milliseconds(clock: ClockId) -> u64 {
 
 /// Milliseconds of the monotonic clock, which is the same in all processes.
 pub fn now() -> u64 {
-    milliseconds(ClockId::Monotonic)
+    read(ClockId::Monotonic)
+}
+
+/// A time in whole milliseconds, which is what [`now`] counts in.
+pub fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Time since 1970, to compare with what the kernel has stamped.

@@ -13,6 +13,7 @@
 
 use std::time::Duration;
 
+use crate::os::clock;
 use crate::scoreboard::{Scoreboard, State};
 use crate::table::{ConnId, WorkerId};
 
@@ -46,7 +47,7 @@ impl Watch {
     /// `cleaning`: how long cleanup handlers may run. `running`: how long a request may, if it does not
     /// say otherwise.
     pub(super) fn new(cleaning: Option<Duration>, running: Option<Duration>) -> Self {
-        let limit = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1);
+        let limit = |time| clock::milliseconds(time).max(1);
         Self { cleaning: cleaning.map(limit), running: running.map(limit), next: 0 }
     }
 

@@ -56,14 +56,12 @@ impl Worker<'_> {
         self.shared.scoreboard.wait(self.me, clock::now);
         let mut events = [0; MOST];
         let ask = self.tiny.ask().min(self.may_still_serve());
-        let claimed = match self.look(app, &mut events[..ask]) {
-            Claimed::Events(0) => self.wait_for_work(app, &mut events),
-            Claimed::Events(count) => {
-                self.tiny.claimed(count, usage::of_thread);
-                Claimed::Events(count)
-            }
-            exit => exit,
-        };
+        let mut claimed = self.look(app, &mut events[..ask]);
+        match claimed {
+            Claimed::Events(0) => claimed = self.wait_for_work(app, &mut events),
+            Claimed::Events(count) => self.tiny.claimed(count, usage::of_thread),
+            Claimed::Exit(_) => {}
+        }
         if !matches!(claimed, Claimed::Events(0)) {
             self.naps.awake(clock::now());
         }
@@ -193,8 +191,7 @@ impl Worker<'_> {
     /// Something of this age came out of the ready list, which says how old its next may be.
     fn note_arrival(&self, age: Option<Duration>) {
         if self.shared.flags().jobs() > 0 {
-            let milliseconds = |age: Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-            let arrived = age.map(|age| clock::now().saturating_sub(milliseconds(age)));
+            let arrived = age.map(|age| clock::now().saturating_sub(clock::milliseconds(age)));
             self.shared.arrivals.event(arrived);
         }
     }

@@ -75,10 +75,7 @@ impl<'a> Deadline<'a> {
     }
 
     fn set_from(self, now: u64, limit: Option<Duration>) {
-        let due = limit.map(|limit| {
-            let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-            now.saturating_add(limit).max(1)
-        });
+        let due = limit.map(|limit| now.saturating_add(clock::milliseconds(limit)).max(1));
         self.board.set_due(self.worker, due);
     }
 }

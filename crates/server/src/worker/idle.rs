@@ -62,8 +62,8 @@ impl Worker<'_> {
         let mut looks = 0;
         loop {
             let claimed = app.claim(self.shared.ready.as_fd(), Some(Duration::ZERO), events);
-            let restless = looks < LOOKS && clock::now() <= self.naps.last + SHORT;
-            if claimed != Claimed::Events(0) || !restless {
+            let is_over = claimed != Claimed::Events(0) || looks == LOOKS;
+            if is_over || clock::now() > self.naps.last + SHORT {
                 return claimed;
             }
             looks += 1;

@@ -35,9 +35,9 @@ impl Wear {
     pub(super) fn new(config: &Config, now: u64, chance: u64) -> Self {
         // The two limits need not be near each other's drawing.
         let less = |most: u64| most - (chance % 1_000) * (most / 10) / 1_000;
-        let age = config.max_worker_age.map(|age| u64::try_from(age.as_millis()));
+        let age = config.max_worker_age.map(|age| clock::milliseconds(age).min(u64::MAX / 1_000));
         Self {
-            until: age.map(|age| now.saturating_add(less(age.unwrap_or(u64::MAX / 1_000)))),
+            until: age.map(|age| now.saturating_add(less(age))),
             most: config.max_worker_memory.map(|most| less(most.min(u64::MAX / 1_000))),
             served: false,
             next_look: 0,

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::process::{Command, Stdio};
 use std::thread;
 
+use monoceros_server::os::process::is_unfiltered;
 use rustix::process::{
     Pid, PidfdFlags, PidfdGetfdFlags, Signal, kill_process, pidfd_getfd, pidfd_open,
 };
@@ -298,10 +299,8 @@ fn traffic(server: &Server) -> Seen {
 /// Whether the kernel of this machine lets a worker copy the manager's descriptors: a parent may do so with
 /// its child's, there is no filter, and no rule that it takes a parent.
 fn copies() -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let yama = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
-    let unfiltered = status.lines().any(|line| line == "Seccomp:\t0");
-    if !unfiltered || !matches!(yama.trim(), "" | "0") {
+    if !is_unfiltered() || !matches!(yama.trim(), "" | "0") {
         return false;
     }
     let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
