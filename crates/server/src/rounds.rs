@@ -1,10 +1,11 @@
-//! What each worker has taken out of the ready list at once, and whether it waits there; in shared memory.
+//! What each worker has taken out of the ready list at once, and when it took something last; in shared memory.
 //!
 //! While requests are known to be tiny a worker takes several events with one system call: its *round*.
 //! Should one of them take its time after all, those behind it must not wait for it while other workers are
 //! idle, nor the answers before it. So the worker writes here what it has taken, and the manager frees a
 //! round that lasts too long: it arms the connections again and pushes what the kernel holds back. Both may
-//! be done at any time, by anybody, and twice; so nothing here needs to be right, only to be soon.
+//! be done at any time, by anybody, and twice; so nothing here needs to be right, only to be soon. That holds
+//! for who serves, too, by which others decide whether they are needed.
 
 use std::io;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
@@ -12,6 +13,10 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use crate::os::shared::{Pages, zeroable};
 use crate::table::WorkerId;
+
+/// For so many milliseconds a worker that has taken something counts as serving: longer than it waits for a
+/// core, and as long as a round may last before others see to it.
+const RECENT: u64 = 10;
 
 /// The most events of one round.
 pub const MOST: usize = crate::os::wait::MOST_EVENTS;
@@ -22,12 +27,12 @@ struct Row {
     /// When the round began, in milliseconds of the monotonic clock; 0: there is none.
     since: AtomicU64,
     count: AtomicU32,
-    /// 1: it waits in the ready list.
-    waits: AtomicU32,
     events: [AtomicU64; MOST],
+    /// When it took something last and knew that requests are tiny and many, on the same clock.
+    took: AtomicU64,
 }
 
-zeroable!(Row { since: AtomicU64, count: AtomicU32, waits: AtomicU32, events: [AtomicU64; MOST] });
+zeroable!(Row { since: AtomicU64, count: AtomicU32, events: [AtomicU64; MOST], took: AtomicU64 });
 
 /// A row per worker number, and whether the manager looks at them.
 #[derive(Debug)]
@@ -79,22 +84,26 @@ impl Rounds {
         self.row(worker).is_none_or(|row| row.since.swap(0, SeqCst) != 0)
     }
 
-    /// The worker waits in the ready list, or does so no longer.
-    pub fn wait(&self, worker: WorkerId, waits: bool) {
+    /// The worker takes something, and knows that requests are tiny and many. `now` is in milliseconds of the
+    /// monotonic clock.
+    pub fn take(&self, worker: WorkerId, now: u64) {
         if let Some(row) = self.row(worker) {
-            row.waits.store(u32::from(waits), Relaxed);
+            row.took.store(now, Relaxed);
         }
     }
 
-    /// How many workers wait in the ready list.
-    pub fn waiting(&self) -> usize {
-        self.rows.iter().filter(|row| row.waits.load(Relaxed) == 1).count()
+    /// Whether so many workers of lower numbers serve tiny requests, one after the other. By number, so that
+    /// they agree about who is needed, and it remains the same ones.
+    pub fn enough_serve_before(&self, worker: WorkerId, enough: usize, now: u64) -> bool {
+        let before = self.rows.iter().take(usize::try_from(worker).unwrap_or(0));
+        let serving = before.filter(|row| row.took.load(Relaxed).saturating_add(RECENT) >= now);
+        serving.take(enough).count() == enough
     }
 
-    /// A worker is dead: it has no round, and does not wait.
+    /// A worker is dead: it has no round, and serves nobody.
     pub fn bury(&self, worker: WorkerId) {
         self.end(worker);
-        self.wait(worker, false);
+        self.take(worker, 0);
     }
 
     /// This very round is over: `false` if it was already.
@@ -144,13 +153,29 @@ mod tests {
         assert_eq!(rounds.read(1), None);
         assert!(rounds.end(0) && !rounds.end(0));
         assert_eq!(rounds.read(0), None);
-        rounds.wait(0, true);
-        rounds.wait(1, true);
-        assert_eq!(rounds.waiting(), 2);
-        rounds.bury(1);
-        assert_eq!(rounds.waiting(), 1);
         assert!(!rounds.begin(2, &[1], 5), "no such worker");
         assert_eq!(rounds.read(2), None);
+    }
+
+    #[test]
+    fn as_many_as_are_enough_serve() {
+        let rounds = Rounds::new(4).unwrap();
+        let who_is_not_needed = |now| {
+            let needless = |worker: &WorkerId| rounds.enough_serve_before(*worker, 2, now);
+            (0..4).filter(needless).collect::<Vec<_>>()
+        };
+        assert_eq!(who_is_not_needed(100), []);
+        rounds.take(1, 100);
+        rounds.take(3, 100);
+        assert_eq!(who_is_not_needed(100), [], "of lower numbers");
+        rounds.take(0, 102);
+        assert_eq!(who_is_not_needed(103), [2, 3]);
+        assert_eq!(who_is_not_needed(100 + RECENT), [2, 3]);
+        assert_eq!(who_is_not_needed(101 + RECENT), [], "one takes its time");
+        rounds.take(2, 110);
+        assert_eq!(who_is_not_needed(112), [3]);
+        rounds.bury(0);
+        assert_eq!(who_is_not_needed(112), []);
     }
 
     #[test]

@@ -45,6 +45,9 @@ impl Worker<'_> {
             }
             return turn;
         }
+        if let Some(turn) = self.stand_aside(app) {
+            return turn;
+        }
         let jobs = self.shared.flags().jobs();
         if jobs > 0 && self.shared.arrivals.jobs_first() {
             if let Some(turn) = self.take_job(app) {
@@ -63,13 +66,21 @@ impl Worker<'_> {
             Claimed::Exit(_) => {}
         }
         if !matches!(claimed, Claimed::Events(0)) {
-            self.naps.awake(clock::now());
+            self.find();
         }
         match claimed {
             Claimed::Exit(status) => Turn::Leave(status),
             Claimed::Events(0) => Turn::On,
             Claimed::Events(1) => self.see_to(app, events[0]),
             Claimed::Events(count) => self.begin_round(app, &events[..count.min(ask)]),
+        }
+    }
+
+    /// A claim has brought something.
+    fn find(&mut self) {
+        self.found = clock::now();
+        if self.tiny.is_many() {
+            self.shared.rounds.take(self.me, self.found);
         }
     }
 
@@ -81,7 +92,7 @@ impl Worker<'_> {
                 self.claim_connection(app, id)
             }
             Event::Jobs => {
-                self.shared.arrivals.entry(self.naps.last());
+                self.shared.arrivals.entry(self.found);
                 self.take_job(app).unwrap_or(Turn::On)
             }
             Event::Wake => Turn::On,

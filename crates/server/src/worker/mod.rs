@@ -6,6 +6,7 @@
 //! Not here: forking, and what a process must do before and after ([`supervisor`](crate::supervisor)).
 
 pub mod app;
+mod aside;
 mod cache;
 mod claim;
 mod copy;
@@ -29,14 +30,13 @@ mod wear;
 mod x_sendfile;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::thread::available_parallelism;
 use std::time::Duration;
 
 use tracing::{debug, error, info};
 
 use self::app::App;
+use self::aside::Aside;
 use self::cache::Cache;
-use self::idle::Naps;
 use self::round::Round;
 use self::site::Site;
 use self::tiny::Tiny;
@@ -79,7 +79,7 @@ enum Turn {
     Vanish(i32),
 }
 
-/// How long an idle worker sleeps before it closes copies of connections that are over.
+/// How often a worker that does not serve closes copies of connections that are over.
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// How long an idle worker without copies sleeps.
@@ -98,7 +98,11 @@ struct Worker<'a> {
     wear: Wear,
     round: Round,
     tiny: Tiny,
-    naps: Naps,
+    aside: Aside,
+    /// When the last claim brought something, in milliseconds of the monotonic clock.
+    found: u64,
+    /// When copies of connections that are over were closed last, on the same clock.
+    swept: u64,
     /// No filter of system calls would end this worker for trying to copy a descriptor.
     copies: bool,
     /// The supervisor does not count on this worker any more: its request has taken too long.
@@ -173,7 +177,9 @@ impl<'a> Worker<'a> {
             wear: Wear::new(config, clock::now(), scatter(!chance)),
             round: Round::default(),
             tiny: Tiny::new(),
-            naps: Naps::new(available_parallelism().map_or(1, usize::from)),
+            aside: Aside::new(),
+            found: 0,
+            swept: 0,
             // Anew, for the application may have put itself beneath a filter when it was loaded.
             copies: process::is_unfiltered(),
             given_up: false,
@@ -218,6 +224,14 @@ impl<'a> Worker<'a> {
                 Turn::Leave(exit::STOPPED)
             }
             Err(fetch::TellError::Exit(status)) => Turn::Leave(status),
+        }
+    }
+
+    /// Closes copies of connections that are over, if it is time.
+    fn sweep(&mut self, now: u64) {
+        if self.swept + clock::milliseconds(SWEEP) <= now {
+            self.swept = now;
+            self.cache.sweep(&self.shared.table);
         }
     }
 

@@ -11,6 +11,7 @@
     reason = "a test says what it does on its output, and dies when something is not as it says"
 )]
 
+mod aside;
 mod client;
 mod crowd;
 mod limits;

@@ -68,6 +68,7 @@ pub(crate) fn all() -> Vec<Story> {
     }
     all.extend(crate::orders::all());
     all.extend(crate::crowd::all());
+    all.extend(crate::aside::all());
     all.extend(crate::limits::all());
     all.extend(crate::rounds::all());
     all.push(("recycled_workers_cost_nothing".to_owned(), Box::new(recycled_workers_cost_nothing)));

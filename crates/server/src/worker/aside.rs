@@ -1,0 +1,66 @@
+//! Who stands aside: a worker while enough others serve all that comes.
+//!
+//! While requests are known to be tiny and many, nobody waits for anything but a core, so more workers than cores
+//! serve no more: they take turns on them, and each finds the caches full of what the last one needed. So
+//! those of the lowest numbers serve, and the others nap outside the ready list, where no request
+//! wakes them. Who serves says so with each claim; should it take its time after all, others come within
+//! milliseconds.
+
+use std::os::fd::AsFd;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use super::app::{App, Interest, Waited};
+use super::{Turn, Worker};
+use crate::os::{clock, usage};
+
+/// How long the naps are that follow each other; from the last on they stay as long.
+const NAPS: [Duration; 4] = [
+    Duration::from_millis(4),
+    Duration::from_millis(8),
+    Duration::from_millis(16),
+    Duration::from_millis(32),
+];
+
+/// What one worker knows about standing aside.
+#[derive(Debug)]
+pub(super) struct Aside {
+    /// So many are enough: one for each core, and one more, because a quota may be more than its whole cores, and
+    /// one may wait for a page of memory.
+    enough: usize,
+    /// Naps in a row.
+    naps: usize,
+}
+
+impl Aside {
+    /// On this machine, or what this process may use of it.
+    pub(super) fn new() -> Self {
+        Self { enough: available_parallelism().map_or(1, usize::from) + 1, naps: 0 }
+    }
+
+    fn next_nap(&mut self) -> Duration {
+        let nap = NAPS[self.naps];
+        self.naps = (self.naps + 1).min(NAPS.len() - 1);
+        nap
+    }
+}
+
+impl Worker<'_> {
+    /// Naps if this worker is not needed now. `None`: it may be.
+    pub(super) fn stand_aside(&mut self, app: &mut dyn App) -> Option<Turn> {
+        let now = clock::now();
+        let enough = self.aside.enough;
+        if !self.tiny.is_many() || !self.shared.rounds.enough_serve_before(self.me, enough, now) {
+            self.aside.naps = 0;
+            return None;
+        }
+        self.shared.scoreboard.wait(self.me, || now);
+        self.tiny.pauses(usage::of_thread);
+        self.sweep(now);
+        let nap = self.aside.next_nap();
+        Some(match app.wait(self.shared.lifeline.as_fd(), Interest::Readable, Some(nap)) {
+            Waited::Exit(status) => Turn::Leave(status),
+            Waited::Ready | Waited::TimedOut => Turn::On,
+        })
+    }
+}
