@@ -48,19 +48,32 @@ impl Aside {
 impl Worker<'_> {
     /// Naps if this worker is not needed now. `None`: it may be.
     pub(super) fn stand_aside(&mut self, app: &mut dyn App) -> Option<Turn> {
-        let now = clock::now();
-        let enough = self.aside.enough;
-        if !self.tiny.is_many() || !self.shared.rounds.enough_serve_before(self.me, enough, now) {
+        if !self.tiny.is_many() {
             self.aside.naps = 0;
+            return None;
+        }
+        let now = clock::now();
+        if !self.shared.rounds.enough_serve_before(self.me, self.aside.enough, now) {
+            self.come_back();
             return None;
         }
         self.shared.scoreboard.wait(self.me, || now);
         self.tiny.pauses(usage::of_thread);
         self.sweep(now);
         let nap = self.aside.next_nap();
-        Some(match app.wait(self.shared.lifeline.as_fd(), Interest::Readable, Some(nap)) {
-            Waited::Exit(status) => Turn::Leave(status),
-            Waited::Ready | Waited::TimedOut => Turn::On,
-        })
+        match app.wait(self.shared.lifeline.as_fd(), Interest::Readable, Some(nap)) {
+            Waited::Exit(status) => Some(Turn::Leave(status)),
+            Waited::TimedOut => Some(Turn::On),
+            // The ready list has it, too.
+            Waited::Ready => None,
+        }
+    }
+
+    /// What this worker knows is as old as its naps: it says that it serves when it knows again. Otherwise
+    /// others would stay away because of its first request, though that takes its time.
+    fn come_back(&mut self) {
+        if std::mem::take(&mut self.aside.naps) > 0 {
+            self.tiny.goes_on();
+        }
     }
 }

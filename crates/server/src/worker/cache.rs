@@ -2,7 +2,7 @@
 //!
 //! A worker keeps a copy of every connection that it has met, under the same number as every other
 //! process ([`ready::number`]), and looks it up by slot *and* serial. Copies of connections that are
-//! over go when their slot is met again, when the worker is idle, and when there are too many.
+//! over go when their slot is met again, once a second, and when there are too many.
 //!
 //! Not here: asking the manager for one ([`fetch`](super::fetch)).
 

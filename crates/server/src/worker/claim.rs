@@ -3,7 +3,8 @@
 //! The answer is a job from the manager, or a connection that has become readable; or several of them,
 //! while requests are tiny ([`tiny`](super::tiny), [`round`](super::round)). The list is one
 //! epoll instance shared by all workers and armed one-shot, so the kernel is the run queue: first
-//! come, first served, and nothing waits behind a busy worker while another is free.
+//! come, first served, and nothing waits behind a busy worker while another is free; or for milliseconds behind one
+//! whose requests were tiny until now ([`aside`](super::aside)).
 //!
 //! All jobs together are one entry of the list, so beside a hundred ready connections they would get
 //! one claim in a hundred: while jobs wait, a worker tries the job socket first if the next job may be
@@ -45,6 +46,7 @@ impl Worker<'_> {
             }
             return turn;
         }
+        self.sweep(self.found);
         if let Some(turn) = self.stand_aside(app) {
             return turn;
         }

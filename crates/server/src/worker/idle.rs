@@ -40,7 +40,9 @@ impl Worker<'_> {
         let one = events.len().min(1);
         let claimed = app.claim(self.shared.ready.as_fd(), Some(patience), &mut events[..one]);
         self.tiny.goes_on();
-        self.sweep(clock::now());
+        if claimed == Claimed::Events(0) {
+            self.sweep(clock::now());
+        }
         claimed
     }
 }

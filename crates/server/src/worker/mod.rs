@@ -79,7 +79,7 @@ enum Turn {
     Vanish(i32),
 }
 
-/// How often a worker that does not serve closes copies of connections that are over.
+/// How often a worker closes copies of connections that are over.
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// How long an idle worker without copies sleeps.
@@ -227,7 +227,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Closes copies of connections that are over, if it is time.
+    /// Closes copies of connections that are over, if it is time. Nothing is in hand, for there may be thousands.
     fn sweep(&mut self, now: u64) {
         if self.swept + clock::milliseconds(SWEEP) <= now {
             self.swept = now;

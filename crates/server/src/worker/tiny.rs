@@ -53,7 +53,7 @@ impl Tiny {
         self.allowed == MOST && self.several
     }
 
-    /// A wait is over.
+    /// A wait is over, or several naps are.
     pub(super) fn goes_on(&mut self) {
         self.several = false;
     }
@@ -72,14 +72,16 @@ impl Tiny {
         }
     }
 
-    /// There is nothing to do: what follows is a sleep of ours, and not the application's. Whoever has to
-    /// wait is not alone in having nothing to do.
+    /// There is nothing to do, or others do it: what follows is a sleep of ours, and not the application's.
+    /// Whoever has to wait is not alone in having nothing to do.
     pub(super) fn pauses(&mut self, now: impl FnOnce() -> Usage) {
-        if let Some(since) = self.since.take()
-            && self.streak >= STREAK
-        {
-            self.spent = self.spent.and(now().since(since));
-            self.served += self.streak;
+        if let Some(since) = self.since.take() {
+            let spent = now().since(since);
+            // Few are worth nothing but for what one of them has waited for.
+            if self.streak >= STREAK || spent.slept > 0 {
+                self.spent = self.spent.and(spent);
+                self.served += self.streak;
+            }
         }
         self.wanted = 1;
     }
@@ -183,6 +185,19 @@ mod tests {
         assert_eq!(tiny.allowed, MOST, "it was not its fault");
         usage.slept += 1;
         tiny.doubt(|| usage);
+        assert_eq!(tiny.allowed, 1);
+    }
+
+    #[test]
+    fn who_has_waited_in_one_of_few_requests_learns_it() {
+        let mut usage = Usage::default();
+        let mut tiny = after(&[(50, 0); 9]);
+        for _ in 0..2 * WINDOW {
+            tiny.pauses(|| usage);
+            tiny.claimed(1, || usage);
+            usage.slept += 1;
+            tiny.served(|| usage);
+        }
         assert_eq!(tiny.allowed, 1);
     }
 
