@@ -209,11 +209,16 @@ impl<'a> Outlet<'a> {
         }
     }
 
-    /// Sends the last bytes of an answer. If they are all of it, and the connection is kept, they may be held back.
-    pub(crate) fn put_last(&mut self, parts: &[&[u8]], pace: Pace, keep: bool) {
-        self.held = self.to.hold && keep && !self.begun;
+    /// Sends the last bytes of an answer. If they are all of it they may be held back: by whoever pushes them.
+    pub(crate) fn put_last(&mut self, parts: &[&[u8]], pace: Pace, may_hold: bool) {
+        self.held = may_hold && !self.begun;
         self.put(parts, pace);
         self.held &= !self.gone && self.unsent.is_nothing();
+    }
+
+    /// Whether others follow at once, so that a small answer may be held back.
+    pub(crate) fn others_follow(&self) -> bool {
+        self.to.hold
     }
 
     /// Whether the kernel holds the answer back.

@@ -19,7 +19,7 @@ use super::{Turn, Worker};
 use crate::channel::message::{Drain, End, MOST_BYTES, Message};
 use crate::ledger;
 use crate::os::clock;
-use crate::os::socket::is_settled;
+use crate::os::socket::{is_settled, push};
 use crate::scoreboard::State;
 use crate::spool::{Place, Room, Spool};
 use crate::steps::step;
@@ -42,7 +42,7 @@ impl Worker<'_> {
             return Ok(Turn::Vanish(status));
         }
         let Finished { verdict, unsent, held, .. } = finished;
-        if held {
+        if held && verdict == Verdict::Keep {
             self.hold(id);
         }
         let then = match verdict {
@@ -191,6 +191,10 @@ impl Worker<'_> {
             self.shared.over.say(self.me, id);
             step("over");
             return Turn::On;
+        }
+        if let (End::Done | End::Linger, Some(client)) = (end, self.cache.get(id)) {
+            // The last answer may wait for the end, which is now the manager's to make.
+            push(client);
         }
         self.cache.forget(id);
         self.tell(app, &Message::Closed(id, end), None)

@@ -84,6 +84,8 @@ pub struct Reply<'a> {
     seen: Option<Option<u64>>,
     /// A file is sent instead of what a writer writes.
     replaced: bool,
+    /// The application is done with this request.
+    is_returned: bool,
 }
 
 impl<'a> Reply<'a> {
@@ -108,6 +110,7 @@ impl<'a> Reply<'a> {
             upgraded: false,
             seen: None,
             replaced: false,
+            is_returned: false,
         }
     }
 
@@ -119,6 +122,12 @@ impl<'a> Reply<'a> {
     /// Until when the application may take for this request; `None` without `request-timeout`.
     pub fn deadline(&self) -> Option<Deadline<'a>> {
         self.outlet.deadline()
+    }
+
+    /// The application has done for this request what it does before its end: then the last answer of a
+    /// connection may wait for that end, and leave in one packet with it.
+    pub fn has_returned(&mut self) {
+        self.is_returned = true;
     }
 
     /// A finished answer whose body is in memory, in pieces.
@@ -265,7 +274,10 @@ impl<'a> Reply<'a> {
             Ok(last) => {
                 let (keep, pace) = (*keep, *pace);
                 self.out.extend_from_slice(last);
-                self.outlet.put_last(&[self.out], pace, keep);
+                // The end of a connection leaves at once, and takes its last answer along.
+                let ends_at_once = self.is_returned && self.asked.is_last();
+                let may_hold = if keep { self.outlet.others_follow() } else { ends_at_once };
+                self.outlet.put_last(&[self.out], pace, may_hold);
                 self.state = State::Ended { keep };
                 if self.upgraded {
                     self.outlet.must_have_left();
@@ -353,3 +365,6 @@ impl<'a> Reply<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
