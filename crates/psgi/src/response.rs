@@ -55,7 +55,7 @@ pub(crate) fn send(
         Body::Chunks(chunks) => {
             let head = perl::Head { status: answer.status(), fields: answer.fields() };
             let may_switch = head.status == 101 && answer.saw_io();
-            stream.reply.has_returned();
+            stream.reply.returned();
             match stream.send_whole(head, chunks, may_switch) {
                 Ok(()) if stream.switched => Replied::TakenOver,
                 Ok(()) => Replied::Done,

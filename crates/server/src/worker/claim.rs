@@ -68,7 +68,7 @@ impl Worker<'_> {
             Claimed::Exit(_) => {}
         }
         if !matches!(claimed, Claimed::Events(0)) {
-            self.find();
+            self.note_claim();
         }
         match claimed {
             Claimed::Exit(status) => Turn::Leave(status),
@@ -79,7 +79,7 @@ impl Worker<'_> {
     }
 
     /// A claim has brought something.
-    fn find(&mut self) {
+    fn note_claim(&mut self) {
         self.found = clock::now();
         if self.tiny.is_many() {
             self.shared.rounds.take(self.me, self.found);

@@ -330,4 +330,4 @@ impl<'a> Outlet<'a> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

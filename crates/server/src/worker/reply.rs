@@ -126,7 +126,7 @@ impl<'a> Reply<'a> {
 
     /// The application has done for this request what it does before its end: then the last answer of a
     /// connection may wait for that end, and leave in one packet with it.
-    pub fn has_returned(&mut self) {
+    pub fn returned(&mut self) {
         self.is_returned = true;
     }
 

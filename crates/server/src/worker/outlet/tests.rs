@@ -7,17 +7,18 @@ use std::os::unix::net::UnixStream;
 use super::*;
 use crate::table::Table;
 
-#[test]
-fn nobody_writes_behind_what_has_not_left() {
-    let (table, tally) = (Table::new(1).unwrap(), Tally::new().unwrap());
+/// Whoever this is, with a new row of this table, which is lent to worker 1.
+pub(crate) fn addressee<'a>(
+    client: BorrowedFd<'a>,
+    table: &'a Table,
+    tally: &'a Tally,
+) -> Addressee<'a> {
     let row = table.row(0).unwrap();
     let id = ConnId { slot: 0, serial: row.state().0 };
     assert!(row.change(id.serial, Owner::Held, Owner::Queued(0)));
     assert!(row.change(id.serial, Owner::Queued(0), Owner::lent(1)));
-    let (mut ours, mut theirs) = UnixStream::pair().unwrap();
-    let copy = ours.try_clone().unwrap();
-    let to = Addressee {
-        client: copy.as_fd(),
+    Addressee {
+        client,
         row,
         id,
         worker: 1,
@@ -26,10 +27,18 @@ fn nobody_writes_behind_what_has_not_left() {
         high_water: 1 << 16,
         timeout: Duration::ZERO,
         room: Room::ALL,
-        tally: &tally,
+        tally,
         deadline: None,
         hold: false,
-    };
+    }
+}
+
+#[test]
+fn nobody_writes_behind_what_has_not_left() {
+    let (table, tally) = (Table::new(1).unwrap(), Tally::new().unwrap());
+    let (mut ours, mut theirs) = UnixStream::pair().unwrap();
+    let copy = ours.try_clone().unwrap();
+    let to = addressee(copy.as_fd(), &table, &tally);
 
     let mut roomy = Outlet::new(to);
     roomy.put(&[b"101"], Pace::Live);
@@ -55,26 +64,9 @@ fn nobody_writes_behind_what_has_not_left() {
 fn after(pieces: usize, room: Room) -> (bool, bool, u64) {
     let (_client, server) = UnixStream::pair().unwrap();
     let (table, tally) = (Table::new(1).unwrap(), Tally::new().unwrap());
-    let id = ConnId { slot: 0, serial: 0 };
-    let row = table.row(0).unwrap();
-    assert!(row.change(0, Owner::Held, Owner::Queued(1)));
-    assert!(row.change(0, Owner::Queued(1), Owner::lent(0)));
     let dir = std::env::temp_dir();
-    let client = server.as_fd();
-    let to = Addressee {
-        client,
-        row,
-        id,
-        worker: 0,
-        spool_dir: &dir,
-        sendfile_roots: &[],
-        high_water: 1 << 16,
-        timeout: Duration::ZERO,
-        room,
-        tally: &tally,
-        deadline: None,
-        hold: false,
-    };
+    let to = addressee(server.as_fd(), &table, &tally);
+    let to = Addressee { spool_dir: &dir, room, ..to };
     let mut outlet = Outlet::new(to);
     (0..pieces).for_each(|_| outlet.put(&[&[b'x'; 1 << 16]], Pace::Finished));
     (outlet.is_broken(), outlet.has_gone(), outlet.into_unsent().len())

@@ -3,18 +3,15 @@
 use std::io::{ErrorKind, Read};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
-use std::path::Path;
-use std::time::Duration;
 
 use rustix::net::{Shutdown, shutdown};
 
 use super::*;
 use crate::http::head::{Connection, Version};
 use crate::os::shared::Pages;
-use crate::spool::Room;
-use crate::table::{ConnId, Owner, Table};
+use crate::table::Table;
 use crate::tally::Tally;
-use crate::worker::outlet::Addressee;
+use crate::worker::outlet::tests::addressee;
 
 /// A client, its server's end, and whether an answer to such a request is held back.
 fn answered(close: bool, has_returned: bool) -> (TcpStream, TcpStream, bool) {
@@ -22,24 +19,7 @@ fn answered(close: bool, has_returned: bool) -> (TcpStream, TcpStream, bool) {
     let theirs = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (ours, _) = listener.accept().unwrap();
     let (table, tally) = (Table::new(1).unwrap(), Tally::new().unwrap());
-    let row = table.row(0).unwrap();
-    let id = ConnId { slot: 0, serial: row.state().0 };
-    assert!(row.change(id.serial, Owner::Held, Owner::Queued(0)));
-    assert!(row.change(id.serial, Owner::Queued(0), Owner::lent(1)));
-    let to = Addressee {
-        client: ours.as_fd(),
-        row,
-        id,
-        worker: 1,
-        spool_dir: Path::new("/tmp"),
-        sendfile_roots: &[],
-        high_water: 1 << 16,
-        timeout: Duration::ZERO,
-        room: Room::ALL,
-        tally: &tally,
-        deadline: None,
-        hold: false,
-    };
+    let to = addressee(ours.as_fd(), &table, &tally);
     let asked = Asked {
         version: Version::Http11,
         connection: Connection { close, ..Connection::default() },
@@ -51,7 +31,7 @@ fn answered(close: bool, has_returned: bool) -> (TcpStream, TcpStream, bool) {
     let flags = Pages::<Flags>::new(1).unwrap();
     let mut reply = Reply::new(Outlet::new(to), asked, common, &flags[0], &mut out);
     if has_returned {
-        reply.has_returned();
+        reply.returned();
     }
     reply.whole(200, &[], &[b"answer"]).unwrap();
     let held = reply.finish().held;
