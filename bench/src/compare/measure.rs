@@ -1,17 +1,19 @@
-//! One scenario against one server: start, warm up, load, end.
+//! One scenario: every server is started and warmed up, stands by, and is loaded when it is its turn.
 //!
-//! Nothing that a server does is an error of ours: it becomes a row that says so.
+//! A measurement of many seconds is taken [in turns](super::turns) of one. Nothing that a server does is
+//! an error of ours: it becomes a row that says so.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 
 use super::figures::{Figures, whole};
 use super::foreign::{Ask, Tool};
 use super::peers::{Filling, Peer};
 use super::scenarios::{Along, Load, Point, Scenario};
-use super::started::{Question, Spent, Started, free_port};
+use super::started::{Question, Started, free_port};
+use super::turns::{Turn, Turns, joined};
 use crate::engine::run;
 use crate::idle::Idle;
 use crate::interrupt::Interrupt;
@@ -42,35 +44,57 @@ pub(crate) struct Setup {
 /// A point and its figures, or why there are none.
 pub(crate) type Outcome = (Point, Result<Figures, String>);
 
+/// A server that stands by, and what came of it.
+pub(crate) struct Stand<'a> {
+    pub(crate) peer: &'a Peer,
+    /// What it is measured at.
+    points: Vec<Point>,
+    started: Result<Started, String>,
+    pub(crate) outcomes: Vec<Outcome>,
+}
+
 impl Setup {
-    /// All points of a scenario, for one server.
-    pub(crate) fn measure(&self, scenario: &Scenario, peer: &Peer) -> Vec<Outcome> {
-        let points = scenario.points(self.quick);
-        let alone = |point: &Point| vec![*point];
-        let groups: Vec<Vec<Point>> = match scenario.along {
-            Along::Workers => points.iter().map(alone).collect(),
-            _ => vec![points],
-        };
-        let mut outcomes = Vec::new();
-        for group in groups {
-            let Some(first) = group.first() else { continue };
-            match self.start(scenario, peer, first) {
-                Ok(mut started) => self.load(scenario, &mut started, &group, &mut outcomes),
-                Err(error) => {
-                    let why = format!("{error:#}");
-                    outcomes.extend(group.iter().map(|point| (*point, Err(why.clone()))));
-                }
-            }
+    /// All points of a scenario, for every server.
+    pub(crate) fn measure<'a>(
+        &self,
+        scenario: &Scenario,
+        peers: impl Iterator<Item = &'a Peer>,
+    ) -> Vec<Stand<'a>> {
+        let mut stands: Vec<_> = peers.flat_map(|peer| self.stands(scenario, peer)).collect();
+        if scenario.load == Load::Idle {
+            stands.iter_mut().for_each(|stand| self.beside_idle(stand));
+        } else {
+            let most = stands.iter().map(|stand| stand.points.len()).max().unwrap_or_default();
+            (0..most).for_each(|at| self.load(scenario.load, &mut stands, at));
         }
-        outcomes
+        stands
+    }
+
+    /// A server stands once for all points, but for those that want other workers.
+    fn stands<'a>(&self, scenario: &Scenario, peer: &'a Peer) -> Vec<Stand<'a>> {
+        let points = scenario.points(self.quick);
+        let groups: Vec<&[Point]> = match scenario.along {
+            Along::Workers => points.chunks(1).collect(),
+            _ => vec![&points],
+        };
+        let stand = |points: &[Point]| {
+            let started = match points.first() {
+                Some(first) if !self.interrupt.is_set() => self.start(scenario, peer, first),
+                _ => Err(anyhow!("not started")),
+            };
+            let started = started.map_err(|error| format!("{error:#}"));
+            Stand { peer, points: points.to_vec(), started, outcomes: Vec::new() }
+        };
+        groups.into_iter().map(stand).collect()
     }
 
     fn start(&self, scenario: &Scenario, peer: &Peer, point: &Point) -> anyhow::Result<Started> {
         let app = self.folder.join(scenario.app.file());
+        // Whoever stands by must not be closed as idle, where that is what is measured.
         let idle = if scenario.load == Load::Idle { LONG } else { SHORT };
         let filling = Filling { port: free_port()?, workers: point.workers, app: &app, idle };
         let question = Question { path: &self.path, body: scenario.app.body() };
-        let log = self.folder.join(format!("{}.log", peer.name));
+        let log = self.folder.join(format!("{}-{}.log", peer.name, point.workers));
         let started = Started::start(peer, &filling, question, &log, &self.interrupt)?;
         // So that every worker is there, and has met its first request.
         let time = Duration::from_millis(if self.quick { 200 } else { 600 });
@@ -79,31 +103,37 @@ impl Setup {
         Ok(started)
     }
 
-    fn load(
-        &self,
-        scenario: &Scenario,
-        started: &mut Started,
-        points: &[Point],
-        outcomes: &mut Vec<Outcome>,
-    ) {
-        if scenario.load == Load::Idle {
-            return self.beside_idle(started, points, outcomes);
-        }
-        for point in points {
-            let figures =
-                self.interrupt.check().and_then(|()| self.once(scenario.load, started, point));
-            outcomes.push((*point, figures.map_err(|error| format!("{error:#}"))));
+    /// One point of every server, in turns.
+    fn load(&self, load: Load, stands: &mut [Stand<'_>], at: usize) {
+        let point = |stand: &Stand<'_>| stand.points.get(at).copied();
+        let Some(first) = stands.first().and_then(point) else { return };
+        let turns = Turns::new(load, &first, self.seconds);
+        let taken = turns.take(stands.len(), |who| {
+            let stand = &mut stands[who];
+            let point = point(stand).context("no such point")?;
+            self.interrupt.check()?;
+            let started = stand.started.as_mut().map_err(|why| anyhow!("{why}"))?;
+            self.once(load, started, &point, turns.seconds)
+        });
+        for (stand, taken) in stands.iter_mut().zip(taken) {
+            let figures = taken.map_err(|error| format!("{error:#}"));
+            stand.outcomes.extend(point(stand).map(|point| (point, figures)));
         }
     }
 
-    /// One measurement: the load's figures, and what the tree spent meanwhile.
-    fn once(&self, load: Load, started: &mut Started, point: &Point) -> anyhow::Result<Figures> {
+    /// One turn: the load's figures, and what the tree spent meanwhile.
+    fn once(
+        &self,
+        load: Load,
+        started: &mut Started,
+        point: &Point,
+        seconds: u32,
+    ) -> anyhow::Result<Turn> {
         let before = started.spent();
-        let (mut figures, answered) = self.generate(load, started, point)?;
+        let (figures, answered) = self.generate(load, started, point, seconds)?;
         ensure!(started.lives(), "it ended while it was measured");
         ensure!(answered > 0.0, "no request was answered, {} failed", figures.failures);
-        figures.cost = Some(per_request(before, started.spent(), answered));
-        Ok(figures)
+        Ok(Turn { figures, answered, spent: started.spent().since(before) })
     }
 
     fn generate(
@@ -111,20 +141,15 @@ impl Setup {
         load: Load,
         started: &Started,
         point: &Point,
+        seconds: u32,
     ) -> anyhow::Result<(Figures, f64)> {
+        let Point { connections, .. } = *point;
         let foreign = |tool: Tool| {
-            let Point { connections, .. } = *point;
-            let ask = Ask {
-                path: self.path.clone(),
-                connections,
-                // Thousands of connections want time to be made.
-                seconds: self.seconds.max(connections.div_ceil(1000)),
-                threads: 1,
-            };
+            let ask = Ask { path: self.path.clone(), connections, seconds, threads: 1 };
             tool.run(started.address, &ask, &self.interrupt)
         };
-        let time = |seconds: u32| Amount::Time(Duration::from_secs(u64::from(seconds)));
-        let mut plan = self.plan(started, point.connections, time(self.seconds));
+        let time = Amount::Time(Duration::from_secs(u64::from(seconds)));
+        let mut plan = self.plan(started, connections, time);
         match load {
             Load::Wrk => return foreign(Tool::Wrk),
             Load::Ab => return foreign(Tool::Ab),
@@ -132,8 +157,7 @@ impl Setup {
                 let requests = if self.quick { requests / 5 } else { requests };
                 plan.amount = Amount::RequestsPerConnection(requests);
             }
-            // Requests that wait for a second want more of them.
-            Load::Client => plan.amount = time(self.seconds * 2),
+            Load::Client => {}
             Load::Short(answers) => plan.per_connection = answers,
             Load::Idle => bail!("idle connections are measured together"),
         }
@@ -147,21 +171,35 @@ impl Setup {
         Plan { path: self.path.clone(), amount, ..Plan::keepalive(started.address, connections) }
     }
 
+    /// The active connections, for the whole time.
+    fn active(&self, started: &mut Started) -> anyhow::Result<Figures> {
+        let active = Point { at: 0, workers: 0, connections: ACTIVE };
+        let turn = self.once(Load::Wrk, started, &active, self.seconds)?;
+        Ok(joined(&[turn]))
+    }
+
     /// Alone, beside, alone: the active ones are measured without idle connections before and after.
     /// Memory is weighed between the two, with nothing else going on.
-    fn beside_idle(&self, started: &mut Started, points: &[Point], outcomes: &mut Vec<Outcome>) {
-        let active = Point { at: 0, workers: 0, connections: ACTIVE };
-        let alone = self.once(Load::Wrk, started, &active);
+    fn beside_idle(&self, stand: &mut Stand<'_>) {
+        let Stand { points, started, outcomes, .. } = stand;
+        let started = match started {
+            Ok(started) => started,
+            Err(why) => {
+                outcomes.extend(points.iter().map(|point| (*point, Err(why.clone()))));
+                return;
+            }
+        };
+        let alone = self.active(started);
         let mut idle = Idle::none();
         let mut first = None;
-        for point in points {
+        for point in points.iter() {
             let figures = self.interrupt.check().and_then(|()| {
                 let count = usize::try_from(point.connections)?;
                 idle.grow(started.address, count)?;
                 let memory = kib(footprint(started.pid()).memory());
                 let mut figures = Figures { memory, ..Figures::default() };
                 if Some(point) == points.last() {
-                    let beside = self.once(Load::Wrk, started, &active)?;
+                    let beside = self.active(started)?;
                     figures = Figures { memory, ..beside };
                 }
                 let closed = idle.closed()?;
@@ -179,7 +217,7 @@ impl Setup {
         }
         drop(idle);
         let again = alone.and_then(|before| {
-            let after = self.once(Load::Wrk, started, &active)?;
+            let after = self.active(started)?;
             Ok([before, after])
         });
         let Some((_, Ok(figures))) = first.and_then(|at| outcomes.get_mut(at)) else { return };
@@ -191,25 +229,4 @@ impl Setup {
 
 fn kib(count: u64) -> Option<f64> {
     u32::try_from(count).ok().map(f64::from)
-}
-
-/// Microseconds of processor time per request: own code, kernel.
-pub(crate) fn per_request(before: Spent, after: Spent, answered: f64) -> [f64; 2] {
-    let each = |before: u64, after: u64| {
-        let spent = Duration::from_micros(after.saturating_sub(before));
-        spent.as_secs_f64() * 1e6 / answered
-    };
-    [each(before.user, after.user), each(before.system, after.system)]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_spent_is_shared_by_the_requests() {
-        let before = Spent { user: 1000, system: 50 };
-        let after = Spent { user: 5000, system: 10 };
-        assert_eq!(per_request(before, after, 100.0), [40.0, 0.0]);
-    }
 }

@@ -1,9 +1,9 @@
 //! Ours and other servers, the same application, the same workers: every scenario against each in turn.
 //!
-//! Rounds are interleaved, and within a round the order of the servers is rotated, so that a machine
-//! that becomes busy is busy for all. Figures are medians of the rounds, ratios are medians of the
-//! rounds' ratios. Processor time per request is told beside requests per second: on a machine that is
-//! shared it is the steadier of the two.
+//! In each round all servers are started, and are measured [in turns](turns) of a second in an order that
+//! is rotated, so that a machine that becomes busy is busy for all. Figures are medians of the rounds,
+//! ratios are medians of the rounds' ratios. Processor time per request is told beside requests per
+//! second: on a machine that is shared it is the steadier of the two.
 //!
 //! Not here: how high a server could go at all, which is [`floor`](crate::floor).
 
@@ -18,6 +18,7 @@ mod results;
 pub(crate) mod scenarios;
 pub(crate) mod started;
 pub(crate) mod table;
+mod turns;
 mod verdicts;
 
 use std::fs;
@@ -82,8 +83,8 @@ pub fn command() -> Command {
                 .value_name("NAME=COMMAND")
                 .help("One more server: see below"),
         )
-        .arg(number("rounds", "3", "How often all is measured"))
-        .arg(number("seconds", "3", "How long one measurement is"))
+        .arg(number("rounds", "3", "How often all is started and measured"))
+        .arg(number("seconds", "3", "How long one measurement is, in turns of a second"))
         .arg(
             Arg::new("quick")
                 .long("quick")
@@ -154,8 +155,8 @@ pub fn compare(options: &ArgMatches, interrupt: &Interrupt) -> anyhow::Result<St
     let mut results = kept(&asked)?;
     measure_all(&asked, &peers, &setup, &mut results);
     let rounds = format!(
-        "{seconds} s each, in interleaved rounds, of {:?}; figures are medians of the rounds, ratios are medians \
-         of the rounds' ratios{}",
+        "{seconds} s each in a round, in turns of a second or two, of {:?}; figures are medians of the rounds, \
+         ratios are medians of the rounds' ratios{}",
         asked.path,
         if quick { ". A quick look: not to be quoted" } else { "" }
     );
@@ -227,15 +228,17 @@ fn measure_all(asked: &Asked, peers: &[Peer], setup: &Setup, results: &mut Resul
         let turn = usize::try_from(round - 1).unwrap_or(0) % peers.len();
         for scenario in &asked.scenarios {
             let (later, sooner) = peers.split_at(turn);
-            for peer in sooner.iter().chain(later) {
+            eprintln!(
+                "{round}/{} {}: {} servers in turns",
+                asked.rounds,
+                scenario.name,
+                peers.len()
+            );
+            for stand in setup.measure(scenario, sooner.iter().chain(later)) {
                 if setup.interrupt.is_set() {
                     return;
                 }
-                let outcomes = setup.measure(scenario, peer);
-                if setup.interrupt.is_set() {
-                    return;
-                }
-                for row in results.add(scenario.name, &peer.name, round, outcomes) {
+                for row in results.add(scenario.name, &stand.peer.name, round, stand.outcomes) {
                     eprintln!("{round}/{} {}", asked.rounds, progress(row));
                 }
             }

@@ -45,6 +45,27 @@ pub(crate) struct Spent {
     pub(crate) system: u64,
 }
 
+impl Spent {
+    /// What was spent from `before` until this.
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            user: self.user.saturating_sub(before.user),
+            system: self.system.saturating_sub(before.system),
+        }
+    }
+
+    /// Both together.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self { user: self.user + other.user, system: self.system + other.system }
+    }
+
+    /// Microseconds of each of so many requests: own code, kernel.
+    pub(crate) fn per_request(self, answered: f64) -> [f64; 2] {
+        [self.user, self.system]
+            .map(|spent| Duration::from_micros(spent).as_secs_f64() * 1e6 / answered)
+    }
+}
+
 /// What is asked for, and what must come back.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Question<'a> {
@@ -204,6 +225,14 @@ mod tests {
         let stat = "7 (a) b) S 1 7 7 0 -1 4194560 100 0 0 0 11 22 33 44 20 0 1";
         assert_eq!(times(stat), [44, 66]);
         assert_eq!(times(""), [0, 0]);
+    }
+
+    #[test]
+    fn what_was_spent_is_shared_by_the_requests() {
+        let before = Spent { user: 1000, system: 50 };
+        let spent = Spent { user: 5000, system: 10 }.since(before);
+        assert_eq!(spent.per_request(100.0), [40.0, 0.0]);
+        assert_eq!(spent.plus(Spent { user: 0, system: 100 }).per_request(100.0), [40.0, 1.0]);
     }
 
     #[test]

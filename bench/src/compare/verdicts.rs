@@ -114,10 +114,7 @@ fn look(
             most(idle_cost(results, name, ours), "KiB per idle connection", wanted)
         }
         Bound::Flat(wanted) => {
-            let rates = results.points(name).into_iter().filter(|workers| *workers >= processors);
-            let rate = |workers| Some((results.median(name, workers, ours)?.rate?, workers));
-            let rates: Vec<_> = rates.map(rate).collect();
-            let low = worst(&rates);
+            let low = worst(results, name, ours, processors);
             let what = low.map_or_else(
                 || "of the best, from as many workers as processors".to_owned(),
                 |(_, workers)| format!("of the best, with {workers} workers"),
@@ -127,13 +124,17 @@ fn look(
     }
 }
 
-/// The lowest rate as a share of the best, and where it is. `None` if one is missing.
-fn worst(rates: &[Option<(f64, u32)>]) -> Option<(f64, u32)> {
-    let rates: Option<Vec<(f64, u32)>> = rates.iter().copied().collect();
-    let rates = rates?;
-    let best = rates.iter().map(|(rate, _)| *rate).max_by(f64::total_cmp)?;
-    let low = rates.iter().min_by(|one, other| one.0.total_cmp(&other.0))?;
-    Some((low.0 / best, low.1))
+/// The lowest rate as a share of the best, round by round, and where it is: among as many workers as there
+/// are processors, and more. `None` if one is missing.
+fn worst(results: &Results, name: &str, ours: &str, processors: u32) -> Option<(f64, u32)> {
+    let points = || results.points(name).into_iter().filter(|workers| *workers >= processors);
+    let rate = |workers| Some((results.median(name, workers, ours)?.rate?, workers));
+    let rates: Option<Vec<(f64, u32)>> = points().map(rate).collect();
+    let (_, best) = rates?.into_iter().max_by(|one, other| one.0.total_cmp(&other.0))?;
+    let pick = |figures: &Figures| figures.rate;
+    let share =
+        |workers| Some((results.ratio(name, [(workers, ours), (best, ours)], &pick)?, workers));
+    points().filter_map(share).min_by(|one, other| one.0.total_cmp(&other.0))
 }
 
 /// What the tree has grown by per idle connection, in KiB, by the medians of all rounds.

@@ -21,7 +21,6 @@ use clap::{Arg, ArgMatches, Command as Subcommand, value_parser};
 use crate::compare::figures::median;
 use crate::compare::foreign::{Ask, Tool, wait};
 use crate::compare::machine;
-use crate::compare::measure::per_request;
 use crate::compare::peers::{self, Filling, Peer};
 use crate::compare::plot::grouped;
 use crate::compare::scenarios::App;
@@ -207,7 +206,7 @@ impl Floor {
         Tool::Wrk.run(started.address, &warm, &self.interrupt)?;
         let before = started.spent();
         let (figures, answered) = Tool::Wrk.run(started.address, &self.ask, &self.interrupt)?;
-        let [user, system] = per_request(before, started.spent(), answered);
+        let [user, system] = started.spent().since(before).per_request(answered);
         ensure!(answered > 0.0 && figures.failures == 0, "{} requests failed", figures.failures);
         Ok([figures.rate.context("no rate")?, user + system])
     }
