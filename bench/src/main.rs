@@ -13,6 +13,7 @@ use monoceros_bench::{
     compare, count, floor, footprint, kernel_buffers, large, pause, raise_descriptors, run, soak,
     storm,
 };
+use rustix::io::Errno;
 
 /// What `--help` says in the end.
 const REPEAT: &str = "To repeat the figures of slow and hostile clients by hand:
@@ -30,6 +31,23 @@ through both doors.";
 fn main() -> anyhow::Result<()> {
     let matches = command().get_matches();
     raise_descriptors();
+    obey(&matches).map_err(|error| match out_of_descriptors(&error) {
+        true => error.context(
+            "out of file descriptors: raise the hard limit (ulimit -Hn), or ask for fewer connections",
+        ),
+        false => error,
+    })
+}
+
+fn out_of_descriptors(error: &anyhow::Error) -> bool {
+    let full = Errno::MFILE;
+    error.chain().any(|cause| match cause.downcast_ref::<std::io::Error>() {
+        Some(error) => error.raw_os_error() == Some(full.raw_os_error()),
+        None => cause.downcast_ref() == Some(&full),
+    })
+}
+
+fn obey(matches: &ArgMatches) -> anyhow::Result<()> {
     match matches.subcommand() {
         Some(("compare", options)) => {
             print!("{}", compare::compare(options, &Interrupt::catch()?)?);
@@ -93,6 +111,16 @@ fn number(name: &'static str, default: &'static str, help: &'static str) -> Arg 
     Arg::new(name).long(name).default_value(default).value_parser(value_parser!(usize)).help(help)
 }
 
+/// As [`number`], but none is too few.
+fn some(name: &'static str, default: &'static str, help: &'static str) -> Arg {
+    let parser = |text: &str| match text.parse::<usize>() {
+        Ok(0) => Err("it must be at least 1".to_owned()),
+        Ok(count) => Ok(count),
+        Err(error) => Err(error.to_string()),
+    };
+    number(name, default, help).value_parser(parser)
+}
+
 fn text(name: &'static str, default: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).default_value(default).help(help)
 }
@@ -105,7 +133,7 @@ fn path_of(text: &str) -> Result<String, String> {
 fn keepalive_command() -> Command {
     Command::new("keepalive")
         .about("Every kept connection makes its own requests, one after the other")
-        .arg(number("connections", "100", "Kept connections"))
+        .arg(some("connections", "100", "Kept connections"))
         .arg(number("requests", "250", "Requests of each"))
         .arg(number("seconds", "0", "Run for so long instead"))
         .arg(number("pause", "0", "Milliseconds between an answer and the next request"))
@@ -133,7 +161,7 @@ fn command() -> Command {
     let server = || number("server", "0", "Process number of its supervisor");
     let slow = Command::new("slow")
         .about("Active clients, alone and beside slow readers, uploaders and senders of heads")
-        .arg(number("connections", "20", "Active clients"))
+        .arg(some("connections", "20", "Active clients"))
         .arg(number("slow", "50", "Slow ones"))
         .arg(number("seconds", "10", "How long each phase is"))
         .arg(number("rounds", "1", "How often all is done"))
@@ -141,25 +169,25 @@ fn command() -> Command {
         .arg(text("large", "/bytes/33554432", "What slow readers ask for"));
     let storm = Command::new("storm")
         .about("Connections opened all at once, a request on each")
-        .arg(number("connections", "10000", "How many"))
+        .arg(some("connections", "10000", "How many"))
         .arg(number("patience", "60", "Seconds until the last answer"))
         .arg(text("path", "/sleep/10", "What to ask for"));
     let unread = Command::new("unread")
         .about("Clients that ask and do not read: what the server holds for them")
         .arg(server())
-        .arg(number("clients", "2000", "How many"))
+        .arg(some("clients", "2000", "How many"))
         .arg(number("seconds", "15", "How long they are watched"))
         .arg(text("path", "/bytes/1048576", "What to ask for"));
     let announce = Command::new("announce")
         .about("Clients that announce a large body and send a byte of it")
         .arg(server())
-        .arg(number("clients", "1000", "How many"))
+        .arg(some("clients", "1000", "How many"))
         .arg(number("seconds", "5", "How long they are watched"))
         .arg(number("length", "9999999999", "Bytes that they announce"));
     let soak = Command::new("soak")
         .about("Requests of mixed kinds, malformed and given up ones too: whether the server grows")
         .arg(server())
-        .arg(number("clients", "64", "Clients at a time"))
+        .arg(some("clients", "64", "Clients at a time"))
         .arg(number("requests", "2000000", "Requests in all"));
     let large = Command::new("large")
         .about("One very large body: what the server grows by meanwhile")
@@ -321,6 +349,21 @@ mod tests {
         keepalive_command()
             .arg(Arg::new("address").value_parser(value_parser!(SocketAddr)))
             .try_get_matches_from(words.split(' '))
+    }
+
+    #[test]
+    fn no_connections_are_too_few() {
+        for line in ["keepalive --connections 0", "storm --connections 0", "soak --clients 0"] {
+            assert!(asked(&format!("{line} 127.0.0.1:1")).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn who_runs_out_of_descriptors_is_told_so() {
+        let ours = anyhow::Error::from(Errno::MFILE).context("opening");
+        let theirs = anyhow::Error::from(std::io::Error::from(Errno::MFILE)).context("opening");
+        assert!(out_of_descriptors(&ours) && out_of_descriptors(&theirs));
+        assert!(!out_of_descriptors(&anyhow::Error::from(Errno::CONNREFUSED)));
     }
 
     #[test]

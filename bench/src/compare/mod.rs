@@ -1,6 +1,6 @@
 //! Ours and other servers, the same application, the same workers: every scenario against each in turn.
 //!
-//! In each round all servers are started, and are measured [in turns](turns) of a second in an order that
+//! In each round all servers are started, and are measured in turns of a second, in an order that
 //! is rotated, so that a machine that becomes busy is busy for all. Figures are medians of the rounds,
 //! ratios are medians of the rounds' ratios. Processor time per request is told beside requests per
 //! second: on a machine that is shared it is the steadier of the two.
@@ -191,9 +191,10 @@ fn choose(
     mut missing: Vec<String>,
 ) -> anyhow::Result<(Vec<Peer>, Vec<String>)> {
     let wanted = |name: &String| asked.servers.is_empty() || asked.servers.contains(name);
+    let every: Vec<_> = peers.iter().map(|peer| &peer.name).chain(&missing).cloned().collect();
     for name in &asked.servers {
-        let known = peers.iter().any(|peer| peer.name == *name) || missing.contains(name);
-        ensure!(known, "--servers: nobody is called {name}");
+        let known = every.contains(name);
+        ensure!(known, "--servers: nobody is called {name}: {}", every.join(", "));
     }
     peers.retain(|peer| wanted(&peer.name));
     missing.retain(wanted);

@@ -312,15 +312,19 @@ fn connections(options: &Options, host: &HostFacts, errors: &mut Vec<OptionError
     let most = u32::try_from(room.min(65_536)).unwrap_or(65_536);
     let asked = options.max_connections.unwrap_or(most);
     if asked == 0 || asked > most {
-        errors.push(OptionError::BadValue {
-            name: "max_connections".to_owned(),
-            value: Some(asked.to_string()),
-            expected: format!(
-                "possible: this host's hard limit of {} open files (ulimit -Hn) leaves room for \
-                 1 to {most}, as 1088 are not for connections",
-                host.descriptors
+        let limit = host.descriptors;
+        let expected = match most {
+            0 => format!(
+                "possible: this host's hard limit of {limit} open files (ulimit -Hn) is too low, \
+                 {NOT_FOR_CONNECTIONS} of them are not for connections: raise it"
             ),
-        });
+            _ => format!(
+                "possible: this host's hard limit of {limit} open files (ulimit -Hn) leaves room for \
+                 1 to {most}, as {NOT_FOR_CONNECTIONS} are not for connections"
+            ),
+        };
+        let (name, value) = ("max_connections".to_owned(), Some(asked.to_string()));
+        errors.push(OptionError::BadValue { name, value, expected });
     }
     asked
 }

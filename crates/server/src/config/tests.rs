@@ -248,7 +248,7 @@ fn connections_fit_the_hosts_descriptors() {
     assert_eq!(decide(&[], 4_096).unwrap().max_connections, 3_008);
     assert_eq!(decide(&[], 4_096).unwrap().max_keepalive_connection, 1_504);
     assert_eq!(decide(&[], 1 << 30).unwrap().max_connections, 65_536);
-    assert!(message(decide(&[], 1_024)).contains("ulimit -Hn"));
+    assert!(message(decide(&[], 1_024)).contains("of 1024 open files (ulimit -Hn) is too low"));
     assert!(message(decide(&[("max-connections", "4000")], 4_096)).contains("3008"));
 }
 
