@@ -28,6 +28,11 @@ impl Log {
         Self { file: path.and_then(open), reopened }
     }
 
+    /// Whether there is one.
+    pub(crate) fn is_on(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// A request was answered by the application.
     pub(crate) fn answered(
         &mut self,

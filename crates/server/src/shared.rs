@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::thread::available_parallelism;
 
 use rustix::event::{EventfdFlags, eventfd};
 
@@ -155,6 +156,8 @@ pub struct Shared {
     pub manager: Option<OwnedFd>,
     /// What was refused, shed and dropped.
     pub tally: Tally,
+    /// How many processors the server may use.
+    pub processors: usize,
     flags: Pages<Flags>,
 }
 
@@ -183,6 +186,8 @@ impl Shared {
             over: Over::new(workers)?,
             manager: None,
             tally: Tally::new()?,
+            // Here, because a worker's application may choose a processor for itself.
+            processors: available_parallelism().map_or(1, usize::from),
             flags: Pages::new(1)?,
         })
     }

@@ -7,7 +7,6 @@
 //! milliseconds.
 
 use std::os::fd::AsFd;
-use std::thread::available_parallelism;
 use std::time::Duration;
 
 use super::app::{App, Interest, Waited};
@@ -33,9 +32,9 @@ pub(super) struct Aside {
 }
 
 impl Aside {
-    /// On this machine, or what this process may use of it.
-    pub(super) fn new() -> Self {
-        Self { enough: available_parallelism().map_or(1, usize::from) + 1, naps: 0 }
+    /// Of a server that may use so many processors.
+    pub(super) fn new(processors: usize) -> Self {
+        Self { enough: processors + 1, naps: 0 }
     }
 
     fn next_nap(&mut self) -> Duration {

@@ -177,7 +177,7 @@ impl<'a> Worker<'a> {
             wear: Wear::new(config, clock::now(), scatter(!chance)),
             round: Round::default(),
             tiny: Tiny::new(),
-            aside: Aside::new(),
+            aside: Aside::new(shared.processors),
             found: 0,
             swept: 0,
             // Anew, for the application may have put itself beneath a filter when it was loaded.

@@ -50,6 +50,8 @@ pub(crate) struct Addressee<'a> {
     pub(crate) deadline: Option<Deadline<'a>>,
     /// A small answer may be held back, for others follow at once.
     pub(crate) hold: bool,
+    /// The last one of a connection may be: nothing comes between it and its end that may take its time.
+    pub(crate) hold_last: bool,
 }
 
 /// The way out of one answer.
@@ -216,9 +218,9 @@ impl<'a> Outlet<'a> {
         self.held &= !self.gone && self.unsent.is_nothing();
     }
 
-    /// Whether others follow at once, so that a small answer may be held back.
-    pub(crate) fn others_follow(&self) -> bool {
-        self.to.hold
+    /// Whether something follows at once, so that a small answer may be held back: others, or the end.
+    pub(crate) fn may_hold(&self, keep: bool) -> bool {
+        if keep { self.to.hold } else { self.to.hold_last }
     }
 
     /// Whether the kernel holds the answer back.

@@ -61,7 +61,7 @@ impl Worker<'_> {
                 self.state(State::Replying);
                 self.give_drain(app, id, then, unsent, rest)
             }
-            (Some(end), _) => self.closed(app, id, end),
+            (Some(end), _) => self.ended(app, id, end, held),
             (None, _) if rest.is_empty() => self.watch(app, id, row),
             (None, _) if self.may_serve_on(app, outcome, served) => {
                 let unbegun = self.begin_again(id, row);
@@ -186,14 +186,19 @@ impl Worker<'_> {
     /// Ends the connection. If there is nothing to wait for the manager need not be woken; otherwise it
     /// shuts it down, lingers, and closes it.
     pub(super) fn closed(&mut self, app: &mut dyn App, id: ConnId, end: End) -> Turn {
+        self.ended(app, id, end, false)
+    }
+
+    /// The same, when its last answer may be held back until this end.
+    fn ended(&mut self, app: &mut dyn App, id: ConnId, end: End, held: bool) -> Turn {
         if self.shared.over.listens(self.me) && self.shut(id, end) {
             self.cache.forget(id);
             self.shared.over.say(self.me, id);
             step("over");
             return Turn::On;
         }
-        if let (End::Done | End::Linger, Some(client)) = (end, self.cache.get(id)) {
-            // The last answer may wait for the end, which is now the manager's to make.
+        if let Some(client) = self.cache.get(id).filter(|_| held) {
+            // The end is now the manager's to make.
             push(client);
         }
         self.cache.forget(id);

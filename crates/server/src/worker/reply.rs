@@ -274,9 +274,10 @@ impl<'a> Reply<'a> {
             Ok(last) => {
                 let (keep, pace) = (*keep, *pace);
                 self.out.extend_from_slice(last);
-                // The end of a connection leaves at once, and takes its last answer along.
-                let ends_at_once = self.is_returned && self.asked.is_last();
-                let may_hold = if keep { self.outlet.others_follow() } else { ends_at_once };
+                // Not if the application goes on. The end of a connection leaves at once, and takes its
+                // last answer along.
+                let follows = keep || self.asked.is_last();
+                let may_hold = self.is_returned && follows && self.outlet.may_hold(keep);
                 self.outlet.put_last(&[self.out], pace, may_hold);
                 self.state = State::Ended { keep };
                 if self.upgraded {

@@ -241,6 +241,8 @@ impl Worker<'_> {
             tally: &self.shared.tally,
             deadline: None,
             hold: self.round.may_hold() && row.peer().is_some(),
+            // A line of the access log comes before the end, and may have to wait for its reader.
+            hold_last: !self.site.access.is_on(),
         })
     }
 

@@ -70,6 +70,7 @@ fn answer(ran: &mut File, request: &Request<'_>, reply: &mut Reply<'_>) -> Outco
         Body::Memory(bytes) => bytes.len().to_string(),
         Body::File(file) => rustix::fs::fstat(file).unwrap().st_size.to_string(),
     };
+    reply.returned();
     match path.split('/').nth(1).unwrap_or_default() {
         "pid" | "who" => {
             reply.whole(200, &plain, &[std::process::id().to_string().as_bytes()]).unwrap()

@@ -30,6 +30,7 @@ pub(crate) fn addressee<'a>(
         tally,
         deadline: None,
         hold: false,
+        hold_last: true,
     }
 }
 
