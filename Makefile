@@ -48,7 +48,7 @@ endef
 run:
 	$(call needs,$(RUN_PACKAGES))
 	cargo build --release --locked
-	$${CARGO_TARGET_DIR:-target}/release/monoceros --listen 127.0.0.1:5000 examples/hello.psgi
+	exec $${CARGO_TARGET_DIR:-target}/release/monoceros --listen 127.0.0.1:5000 examples/hello.psgi
 
 stage:
 	cd $(DIST) && $(PERL) Makefile.PL && $(MAKE)

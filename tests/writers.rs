@@ -126,6 +126,22 @@ both_doors! {
         server.stop();
     }
 
+    /// With a stream-buffer-size of 0 a write waits until the socket has all of it, and for nothing else.
+    fn a_writer_may_not_be_ahead(door) {
+        let server = serve(door, &["--timeout=1", "--stream-buffer-size=0"]);
+        let mut client = server.connect();
+        assert_eq!(client.ask("/writes").body, b"a01.5\xe9 1 1 1 1 1 1 noneCODE");
+        client.get("/ahead");
+        let answer = client.answer();
+        assert_eq!((answer.body.len(), answer.end), (15_000_000, End::Framed));
+        assert!(!client.ask("/").text().is_empty());
+
+        client.get("/full");
+        server.expect_log("gave up: bounded, false");
+        drop(client);
+        server.stop();
+    }
+
     /// Edge 25. A signal's handler interrupts the wait, and may die.
     fn an_alarm_interrupts_a_write(door) {
         let server = serve(door, &[]);

@@ -48,9 +48,10 @@ pub(super) fn unknown(name: &str) -> OptionError {
         format!("{dashes}{near}")
     };
     let plain = plain(name);
-    let switch = ["enable-", "disable-"]
+    // Others switch off with no-.
+    let switch = [("enable-", "enable-"), ("disable-", "disable-"), ("no-", "disable-")]
         .into_iter()
-        .find_map(|start| plain.strip_prefix(start).map(|rest| (start, rest)));
+        .find_map(|(start, ours)| plain.strip_prefix(start).map(|rest| (ours, rest)));
     let near = match switch {
         Some((start, rest)) => nearest(rest, known).map(|near| format!("{start}{near}")),
         None => nearest(&plain, known).map(str::to_owned),

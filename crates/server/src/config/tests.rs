@@ -137,11 +137,13 @@ fn an_unknown_option_is_an_error_with_the_nearest_name_and_all_errors_come_at_on
          dir: not in this version; until then: start_server itself, or cd\n\
          ssl: TLS is the edge's, or a proxy's in front"
     );
-    let dashed = asked(&[("--max-worker", "5"), ("--disable-keepaliv", "")]);
+    let dashed =
+        asked(&[("--max-worker", "5"), ("--disable-keepaliv", ""), ("--no-keepalive", "")]);
     assert_eq!(
         message(dashed),
         "unknown option --max-worker: did you mean --max-workers?\n\
-         unknown option --disable-keepaliv: did you mean --disable-keepalive?"
+         unknown option --disable-keepaliv: did you mean --disable-keepalive?\n\
+         unknown option --no-keepalive: did you mean --disable-keepalive?"
     );
 }
 

@@ -149,10 +149,12 @@ impl<'a> Outlet<'a> {
 
     /// Whether a live answer is so far ahead that it has to wait, after another try.
     pub(crate) fn is_full(&mut self) -> bool {
-        if self.unsent.kept() >= self.to.high_water {
+        // 0 means that nothing may be ahead, not that a write waits for what is not there.
+        let most = self.to.high_water.max(1);
+        if self.unsent.kept() >= most {
             self.push_out();
         }
-        self.gone || self.unsent.kept() >= self.to.high_water
+        self.gone || self.unsent.kept() >= most
     }
 
     /// Whether a finished answer has to wait, because there is no room to spool it, after another try.
