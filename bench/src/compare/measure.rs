@@ -90,7 +90,6 @@ impl Setup {
 
     fn start(&self, scenario: &Scenario, peer: &Peer, point: &Point) -> anyhow::Result<Started> {
         let app = self.folder.join(scenario.app.file());
-        // Whoever stands by must not be closed as idle, where that is what is measured.
         let idle = if scenario.load == Load::Idle { LONG } else { SHORT };
         let filling = Filling { port: free_port()?, workers: point.workers, app: &app, idle };
         let question = Question { path: &self.path, body: scenario.app.body() };
