@@ -126,7 +126,7 @@ both_doors! {
         server.stop();
     }
 
-    /// With a stream-buffer-size of 0 a write waits until the socket has all of it, and for nothing else.
+    /// With a stream-buffer-size of 0 a write waits while something of the last one is kept, and for nothing else.
     fn a_writer_may_not_be_ahead(door) {
         let server = serve(door, &["--timeout=1", "--stream-buffer-size=0"]);
         let mut client = server.connect();

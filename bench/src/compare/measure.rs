@@ -130,6 +130,8 @@ impl Setup {
     ) -> anyhow::Result<Turn> {
         let before = started.spent();
         let (figures, answered) = self.generate(load, started, point, seconds)?;
+        // ^C ends a generator, too, which tells what it has until then.
+        self.interrupt.check()?;
         ensure!(started.lives(), "it ended while it was measured");
         ensure!(answered > 0.0, "no request was answered, {} failed", figures.failures);
         Ok(Turn { figures, answered, spent: started.spent().since(before) })

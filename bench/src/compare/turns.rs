@@ -52,7 +52,7 @@ impl Turns {
     ) -> Vec<anyhow::Result<Figures>> {
         let mut taken: Vec<anyhow::Result<Vec<Turn>>> = (0..servers).map(|_| Ok(vec![])).collect();
         let mut order: Vec<usize> = (0..servers).collect();
-        for _ in 0..self.count {
+        for pass in 0..self.count {
             for who in &order {
                 let Some(Ok(turns)) = taken.get_mut(*who) else { continue };
                 match turn(*who) {
@@ -60,8 +60,11 @@ impl Turns {
                     Err(error) => taken[*who] = Err(error),
                 }
             }
-            // Nobody is always the one behind the same neighbour's end.
+            // Nobody is always first, nor always behind the same neighbour.
             order.rotate_left(1.min(servers));
+            if pass.is_multiple_of(2) {
+                order.reverse();
+            }
         }
         taken.into_iter().map(|turns| turns.map(|turns| joined(&turns))).collect()
     }
@@ -117,7 +120,7 @@ mod tests {
             }
             Ok(turn(1.0, 1.0, 0))
         });
-        assert_eq!(order, [0, 1, 2, 1, 2, 0, 2, 0]);
+        assert_eq!(order, [0, 1, 2, 0, 2, 1, 2, 0]);
         let met: Vec<bool> = taken.iter().map(Result::is_ok).collect();
         assert_eq!(met, [true, false, true]);
     }

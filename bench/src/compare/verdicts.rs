@@ -134,7 +134,8 @@ fn worst(results: &Results, name: &str, ours: &str, processors: u32) -> Option<(
     let pick = |figures: &Figures| figures.rate;
     let share =
         |workers| Some((results.ratio(name, [(workers, ours), (best, ours)], &pick)?, workers));
-    points().filter_map(share).min_by(|one, other| one.0.total_cmp(&other.0))
+    let shares: Option<Vec<(f64, u32)>> = points().map(share).collect();
+    shares?.into_iter().min_by(|one, other| one.0.total_cmp(&other.0))
 }
 
 /// What the tree has grown by per idle connection, in KiB, by the medians of all rounds.

@@ -37,11 +37,11 @@ pub(super) fn find_switch(
 pub(super) fn unknown(name: &str) -> OptionError {
     let bare = name.trim_start_matches('-');
     let dashes = &name[..name.len() - bare.len()];
-    let known = TABLE
-        .iter()
-        .filter(|opt| matches!(opt.standing, Standing::Built) && opt.name.len() > 1)
-        .flat_map(|opt| std::iter::once(&opt.name).chain(opt.also))
-        .copied();
+    let built =
+        || TABLE.iter().filter(|opt| matches!(opt.standing, Standing::Built) && opt.name.len() > 1);
+    let names = |opt: &'static Opt| std::iter::once(&opt.name).chain(opt.also).copied();
+    let known = built().flat_map(names);
+    let switches = built().filter(|opt| opt.unit == Unit::Boolean).flat_map(names);
     let underscored = bare.contains('_') || (dashes.is_empty() && !bare.contains('-'));
     let spell = |near: &str| {
         let near = if underscored { near.replace('-', "_") } else { near.to_owned() };
@@ -52,22 +52,23 @@ pub(super) fn unknown(name: &str) -> OptionError {
     let switch = [("enable-", "enable-"), ("disable-", "disable-"), ("no-", "disable-")]
         .into_iter()
         .find_map(|(start, ours)| plain.strip_prefix(start).map(|rest| (ours, rest)));
-    let near = match switch {
-        Some((start, rest)) => nearest(rest, known).map(|near| format!("{start}{near}")),
-        None => nearest(&plain, known).map(str::to_owned),
-    };
+    let whole = nearest(&plain, known).map(|(steps, near)| (steps, near.to_owned()));
+    let behind = switch.and_then(|(start, rest)| {
+        nearest(rest, switches).map(|(steps, near)| (steps, format!("{start}{near}")))
+    });
+    let near =
+        whole.into_iter().chain(behind).min_by_key(|(steps, _)| *steps).map(|(_, near)| near);
     OptionError::Unknown { name: name.to_owned(), nearest: near.as_deref().map(spell) }
 }
 
-/// The nearest of `names` to `typed`, if any is near enough to be what was meant: at most one
+/// The nearest of `names` to `typed`, and how far it is, if any is near enough to be what was meant: at most one
 /// wrong letter in three.
-fn nearest<'n>(typed: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+fn nearest<'n>(typed: &str, names: impl Iterator<Item = &'n str>) -> Option<(usize, &'n str)> {
     let most = (typed.len() / 3).clamp(1, 4);
     names
         .map(|name| (steps(typed.as_bytes(), name.as_bytes()), name))
         .filter(|(steps, _)| *steps <= most)
         .min_by_key(|(steps, _)| *steps)
-        .map(|(_, name)| name)
 }
 
 /// How many letters must be put in, taken out, changed, or swapped with their neighbour.
@@ -96,7 +97,7 @@ mod tests {
     #[test]
     fn a_slip_of_the_finger_finds_its_name_and_a_strange_word_finds_none() {
         let names = ["workers", "max-workers", "timeout", "pid"];
-        let near = |typed| nearest(typed, names.into_iter());
+        let near = |typed| nearest(typed, names.into_iter()).map(|(_, name)| name);
         assert_eq!(near("max-worker"), Some("max-workers"));
         assert_eq!(near("wrokers"), Some("workers"));
         assert_eq!(near("timout"), Some("timeout"));

@@ -149,7 +149,7 @@ impl<'a> Outlet<'a> {
 
     /// Whether a live answer is so far ahead that it has to wait, after another try.
     pub(crate) fn is_full(&mut self) -> bool {
-        // 0 means that nothing may be ahead, not that a write waits for what is not there.
+        // Whoever is told to keep nothing waits for what is kept, and not for nothing.
         let most = self.to.high_water.max(1);
         if self.unsent.kept() >= most {
             self.push_out();
