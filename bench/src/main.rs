@@ -31,11 +31,11 @@ through both doors.";
 fn main() -> anyhow::Result<()> {
     let matches = command().get_matches();
     raise_descriptors();
-    obey(&matches).map_err(|error| match out_of_descriptors(&error) {
-        true => error.context(
-            "out of file descriptors: raise the hard limit (ulimit -Hn), or ask for fewer connections",
-        ),
-        false => error,
+    obey(&matches).map_err(|error| {
+        if !out_of_descriptors(&error) {
+            return error;
+        }
+        error.context("out of file descriptors: raise the hard limit (ulimit -Hn), or ask for fewer connections")
     })
 }
 

@@ -64,8 +64,9 @@ impl Setup {
         if scenario.load == Load::Idle {
             stands.iter_mut().for_each(|stand| self.beside_idle(stand));
         } else {
-            let most = stands.iter().map(|stand| stand.points.len()).max().unwrap_or_default();
-            (0..most).for_each(|at| self.load(scenario.load, &mut stands, at));
+            // All have as many.
+            let points = stands.first().map_or(0, |stand| stand.points.len());
+            (0..points).for_each(|at| self.load(scenario.load, &mut stands, at));
         }
         stands
     }

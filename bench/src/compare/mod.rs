@@ -193,8 +193,7 @@ fn choose(
     let wanted = |name: &String| asked.servers.is_empty() || asked.servers.contains(name);
     let every: Vec<_> = peers.iter().map(|peer| &peer.name).chain(&missing).cloned().collect();
     for name in &asked.servers {
-        let known = every.contains(name);
-        ensure!(known, "--servers: nobody is called {name}: {}", every.join(", "));
+        ensure!(every.contains(name), "--servers: nobody is called {name}: {}", every.join(", "));
     }
     peers.retain(|peer| wanted(&peer.name));
     missing.retain(wanted);

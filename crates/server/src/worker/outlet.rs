@@ -149,12 +149,10 @@ impl<'a> Outlet<'a> {
 
     /// Whether a live answer is so far ahead that it has to wait, after another try.
     pub(crate) fn is_full(&mut self) -> bool {
-        // Whoever is told to keep nothing waits for what is kept, and not for nothing.
-        let most = self.to.high_water.max(1);
-        if self.unsent.kept() >= most {
+        if self.unsent.kept() >= self.to.high_water {
             self.push_out();
         }
-        self.gone || self.unsent.kept() >= most
+        self.gone || self.unsent.kept() >= self.to.high_water
     }
 
     /// Whether a finished answer has to wait, because there is no room to spool it, after another try.
@@ -164,7 +162,7 @@ impl<'a> Outlet<'a> {
         }
         self.push_out();
         self.no_room = !self.unsent.is_nothing();
-        self.no_room && self.unsent.kept() >= self.to.high_water.max(1)
+        self.no_room && self.unsent.kept() >= self.to.high_water
     }
 
     /// Waits until the socket takes something. `false`: not in the time that one write may take. No

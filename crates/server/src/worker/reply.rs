@@ -124,8 +124,8 @@ impl<'a> Reply<'a> {
         self.outlet.deadline()
     }
 
-    /// The application has done for this request what it does before its end: then the last answer of a
-    /// connection may wait for that end, and leave in one packet with it.
+    /// The application has done for this request what it does before its end: then the answer may wait for
+    /// what follows at once, others of its round or the end of its connection, and leave with that.
     pub fn returned(&mut self) {
         self.is_returned = true;
     }

@@ -236,7 +236,8 @@ impl Worker<'_> {
             spool_dir: &self.site.config.spool_dir,
             timeout: self.site.config.timeout,
             sendfile_roots: &self.site.config.sendfile_roots,
-            high_water: self.site.config.stream_buffer_size,
+            // Whoever may keep nothing waits for what is kept, and not for nothing.
+            high_water: self.site.config.stream_buffer_size.max(1),
             room: ledger::room(self.site.config, self.shared.flags()),
             tally: &self.shared.tally,
             deadline: None,
