@@ -13,7 +13,7 @@ use super::foreign::{Ask, Tool};
 use super::peers::{Filling, Peer};
 use super::scenarios::{Along, Load, Point, Scenario};
 use super::started::{Question, Started, free_port};
-use super::turns::{Turn, Turns, joined};
+use super::turns::{Turn, Turns};
 use crate::engine::run;
 use crate::idle::Idle;
 use crate::interrupt::Interrupt;
@@ -173,15 +173,8 @@ impl Setup {
         Plan { path: self.path.clone(), amount, ..Plan::keepalive(started.address, connections) }
     }
 
-    /// The active connections, for the whole time.
-    fn active(&self, started: &mut Started) -> anyhow::Result<Figures> {
-        let active = Point { at: 0, workers: 0, connections: ACTIVE };
-        let turn = self.once(Load::Wrk, started, &active, self.seconds)?;
-        Ok(joined(&[turn]))
-    }
-
-    /// Alone, beside, alone: the active ones are measured without idle connections before and after.
-    /// Memory is weighed between the two, with nothing else going on.
+    /// The active connections alone and beside the idle ones, in turns: idle ones come and go in between.
+    /// Memory is weighed before, with nothing else going on.
     fn beside_idle(&self, stand: &mut Stand<'_>) {
         let Stand { points, started, outcomes, .. } = stand;
         let started = match started {
@@ -191,42 +184,65 @@ impl Setup {
                 return;
             }
         };
-        let alone = self.active(started);
         let mut idle = Idle::none();
-        let mut first = None;
-        for point in points.iter() {
-            let figures = self.interrupt.check().and_then(|()| {
-                let count = usize::try_from(point.connections)?;
-                idle.grow(started.address, count)?;
-                let memory = kib(footprint(started.pid()).memory());
-                let mut figures = Figures { memory, ..Figures::default() };
-                if Some(point) == points.last() {
-                    let beside = self.active(started)?;
-                    figures = Figures { memory, ..beside };
-                }
-                let closed = idle.closed()?;
-                ensure!(closed == 0, "{closed} of {count} idle connections were closed");
-                Ok(figures)
-            });
+        for point in points {
+            let memory = self.weigh(started, &mut idle, point);
+            let figures = memory.map(|memory| Figures { memory, ..Figures::default() });
             let broken = figures.is_err();
-            if point.connections == 0 {
-                first = Some(outcomes.len());
-            }
             outcomes.push((*point, figures.map_err(|error| format!("{error:#}"))));
             if broken {
-                break;
+                return;
             }
         }
-        drop(idle);
-        let again = alone.and_then(|before| {
-            let after = self.active(started)?;
-            Ok([before, after])
-        });
-        let Some((_, Ok(figures))) = first.and_then(|at| outcomes.get_mut(at)) else { return };
-        if let Ok(both) = again {
-            *figures = Figures { memory: figures.memory, ..Figures::median(&both) };
+        let taken = self.alone_and_beside(started, idle);
+        let [first, .., last] = outcomes.as_mut_slice() else { return };
+        for (outcome, figures) in [first, last].into_iter().zip(taken) {
+            loaded(outcome, figures);
         }
     }
+
+    /// What the server's tree weighs beside as many idle connections as the point wants, in KiB.
+    fn weigh(
+        &self,
+        started: &Started,
+        idle: &mut Idle,
+        point: &Point,
+    ) -> anyhow::Result<Option<f64>> {
+        self.interrupt.check()?;
+        idle.grow(started.address, usize::try_from(point.connections)?)?;
+        Ok(kib(footprint(started.pid()).memory()))
+    }
+
+    fn alone_and_beside(
+        &self,
+        started: &mut Started,
+        mut idle: Idle,
+    ) -> Vec<anyhow::Result<Figures>> {
+        let most = idle.count();
+        let active = Point { at: 0, workers: 0, connections: ACTIVE };
+        let turns = Turns::new(Load::Wrk, &active, self.seconds);
+        turns.take(2, |who| {
+            let beside = who == 1;
+            self.interrupt.check()?;
+            if beside {
+                idle.grow(started.address, most)?;
+            } else {
+                idle = Idle::none();
+            }
+            started.settle()?;
+            let turn = self.once(Load::Wrk, started, &active, turns.seconds)?;
+            let closed = idle.closed()?;
+            ensure!(closed == 0, "{closed} of {most} idle connections were closed");
+            Ok(turn)
+        })
+    }
+}
+
+/// What was weighed was loaded, too.
+fn loaded(outcome: &mut Outcome, figures: anyhow::Result<Figures>) {
+    let Ok(Figures { memory, .. }) = outcome.1 else { return };
+    let figures = figures.map(|figures| Figures { memory, ..figures });
+    outcome.1 = figures.map_err(|error| format!("{error:#}"));
 }
 
 fn kib(count: u64) -> Option<f64> {

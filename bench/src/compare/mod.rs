@@ -156,7 +156,8 @@ pub fn compare(options: &ArgMatches, interrupt: &Interrupt) -> anyhow::Result<St
     measure_all(&asked, &peers, &setup, &mut results);
     let rounds = format!(
         "{seconds} s each in a round, of {:?}, in turns of a second (longer beside thousands of connections; \
-         burst, blocking and idle in one); figures are medians of the rounds, ratios are medians of the rounds' ratios{}",
+         burst and blocking in one; idle: the same server without and with idle connections); figures are medians \
+         of the rounds, ratios are medians of the rounds' ratios{}",
         asked.path,
         if quick { ". A quick look: not to be quoted" } else { "" }
     );

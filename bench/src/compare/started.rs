@@ -23,6 +23,8 @@ use crate::{pause, pids, read};
 const START: Duration = Duration::from_secs(120);
 /// How long it may take to end, if nothing else is said.
 const END: Duration = Duration::from_secs(6);
+/// How long it may go on working with no request under way.
+const SETTLE: Duration = Duration::from_secs(3);
 /// How often one looks.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -121,6 +123,27 @@ impl Started {
             }
             pause(LOOK)?;
         }
+    }
+
+    /// Waits until its tree spends no more processor time, 3 s at most: what has ended may be cleared away
+    /// later.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be waited.
+    pub(crate) fn settle(&self) -> anyhow::Result<()> {
+        let until = Instant::now() + SETTLE;
+        let mut spent = self.spent();
+        while Instant::now() < until {
+            // Several ticks of the clock by which the kernel tells them.
+            pause(LOOK * 5)?;
+            let now = self.spent();
+            if now == spent {
+                break;
+            }
+            spent = now;
+        }
+        Ok(())
     }
 
     /// The process that was started.

@@ -72,7 +72,7 @@ impl Turns {
 
 /// All turns of one server as one measurement: rates and costs of the whole time, medians of the waits, the
 /// longest of the longest, all failures.
-pub(crate) fn joined(turns: &[Turn]) -> Figures {
+fn joined(turns: &[Turn]) -> Figures {
     let answered: f64 = turns.iter().map(|turn| turn.answered).sum();
     let spent = turns.iter().fold(Spent::default(), |all, turn| all.plus(turn.spent));
     let all: Vec<Figures> = turns.iter().map(|turn| turn.figures.clone()).collect();
