@@ -46,7 +46,8 @@ impl Idle {
         while self.streams.len() < count {
             let from = self.streams.len();
             for _ in from..count.min(from + AT_A_TIME) {
-                let stream = TcpStream::connect(address).context("one more connection")?;
+                let stream = TcpStream::connect_timeout(&address, PATIENCE)
+                    .context("one more connection")?;
                 stream.set_nodelay(true)?;
                 stream.set_read_timeout(Some(PATIENCE))?;
                 self.streams.push(stream);

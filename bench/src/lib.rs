@@ -13,6 +13,7 @@ pub mod count;
 mod counters;
 mod crowd;
 mod deeds;
+mod descriptors;
 mod engine;
 pub mod floor;
 mod hold;
@@ -29,6 +30,7 @@ mod tree;
 
 pub use counters::Counters;
 pub use crowd::{Crowd, Slowness, Told};
+pub use descriptors::{explained, raise_descriptors};
 pub use engine::run;
 pub use hold::Hold;
 pub use idle::Idle;
@@ -65,13 +67,4 @@ pub(crate) fn read(stream: &mut impl Read, buffer: &mut [u8]) -> std::io::Result
             read => return read,
         }
     }
-}
-
-/// Allows this process as many descriptors as the system will give it.
-pub fn raise_descriptors() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    // What cannot be raised shows itself when descriptors run out, with a better message.
-    _ = setrlimit(Resource::Nofile, limit);
 }

@@ -10,10 +10,9 @@ use anyhow::ensure;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use monoceros_bench::{
     Amount, Crowd, Hold, Idle, Interrupt, LargePlan, Plan, SlowPlan, Slowness, SoakPlan, beside,
-    compare, count, floor, footprint, kernel_buffers, large, pause, raise_descriptors, run, soak,
-    storm,
+    compare, count, explained, floor, footprint, kernel_buffers, large, pause, raise_descriptors,
+    run, soak, storm,
 };
-use rustix::io::Errno;
 
 /// What `--help` says in the end.
 const REPEAT: &str = "To repeat the figures of slow and hostile clients by hand:
@@ -31,20 +30,7 @@ through both doors.";
 fn main() -> anyhow::Result<()> {
     let matches = command().get_matches();
     raise_descriptors();
-    obey(&matches).map_err(|error| {
-        if !out_of_descriptors(&error) {
-            return error;
-        }
-        error.context("out of file descriptors: raise the hard limit (ulimit -Hn), or ask for fewer connections")
-    })
-}
-
-fn out_of_descriptors(error: &anyhow::Error) -> bool {
-    let full = Errno::MFILE;
-    error.chain().any(|cause| match cause.downcast_ref::<std::io::Error>() {
-        Some(error) => error.raw_os_error() == Some(full.raw_os_error()),
-        None => cause.downcast_ref() == Some(&full),
-    })
+    obey(&matches).map_err(explained)
 }
 
 fn obey(matches: &ArgMatches) -> anyhow::Result<()> {
@@ -356,14 +342,6 @@ mod tests {
         for line in ["keepalive --connections 0", "storm --connections 0", "soak --clients 0"] {
             assert!(asked(&format!("{line} 127.0.0.1:1")).is_err(), "{line}");
         }
-    }
-
-    #[test]
-    fn who_runs_out_of_descriptors_is_told_so() {
-        let ours = anyhow::Error::from(Errno::MFILE).context("opening");
-        let theirs = anyhow::Error::from(std::io::Error::from(Errno::MFILE)).context("opening");
-        assert!(out_of_descriptors(&ours) && out_of_descriptors(&theirs));
-        assert!(!out_of_descriptors(&anyhow::Error::from(Errno::CONNREFUSED)));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail, ensure};
+use anyhow::{Context, anyhow, ensure};
 
 use super::figures::{Figures, whole};
 use super::foreign::{Ask, Tool};
@@ -15,17 +15,12 @@ use super::scenarios::{Along, Load, Point, Scenario};
 use super::started::{Question, Started, free_port};
 use super::turns::{Turn, Turns};
 use crate::engine::run;
-use crate::idle::Idle;
 use crate::interrupt::Interrupt;
 use crate::plan::{Amount, Plan};
-use crate::tree::footprint;
 
 /// Seconds that an idle connection may last: where it matters, and elsewhere.
 const LONG: u32 = 300;
 const SHORT: u32 = 10;
-
-/// Active connections beside idle ones.
-const ACTIVE: u32 = 100;
 
 /// How all is measured.
 #[derive(Debug, Clone)]
@@ -48,8 +43,8 @@ pub(crate) type Outcome = (Point, Result<Figures, String>);
 pub(crate) struct Stand<'a> {
     pub(crate) peer: &'a Peer,
     /// What it is measured at.
-    points: Vec<Point>,
-    started: Result<Started, String>,
+    pub(super) points: Vec<Point>,
+    pub(super) started: Result<Started, String>,
     pub(crate) outcomes: Vec<Outcome>,
 }
 
@@ -122,7 +117,7 @@ impl Setup {
     }
 
     /// One turn: the load's figures, and what the tree spent meanwhile.
-    fn once(
+    pub(super) fn once(
         &self,
         load: Load,
         started: &mut Started,
@@ -153,7 +148,7 @@ impl Setup {
         let time = Amount::Time(Duration::from_secs(u64::from(seconds)));
         let mut plan = self.plan(started, connections, time);
         match load {
-            Load::Wrk => return foreign(Tool::Wrk),
+            Load::Wrk | Load::Idle => return foreign(Tool::Wrk),
             Load::Ab => return foreign(Tool::Ab),
             Load::Each(requests) => {
                 let requests = if self.quick { requests / 5 } else { requests };
@@ -161,7 +156,6 @@ impl Setup {
             }
             Load::Client => {}
             Load::Short(answers) => plan.per_connection = answers,
-            Load::Idle => bail!("idle connections are measured together"),
         }
         let report = run(&plan)?;
         let answered = whole(report.kept.answered());
@@ -172,79 +166,4 @@ impl Setup {
         let connections = usize::try_from(connections).unwrap_or(usize::MAX);
         Plan { path: self.path.clone(), amount, ..Plan::keepalive(started.address, connections) }
     }
-
-    /// The active connections alone and beside the idle ones, in turns: idle ones come and go in between.
-    /// Memory is weighed before, with nothing else going on.
-    fn beside_idle(&self, stand: &mut Stand<'_>) {
-        let Stand { points, started, outcomes, .. } = stand;
-        let started = match started {
-            Ok(started) => started,
-            Err(why) => {
-                outcomes.extend(points.iter().map(|point| (*point, Err(why.clone()))));
-                return;
-            }
-        };
-        let mut idle = Idle::none();
-        for point in points {
-            let memory = self.weigh(started, &mut idle, point);
-            let figures = memory.map(|memory| Figures { memory, ..Figures::default() });
-            let broken = figures.is_err();
-            outcomes.push((*point, figures.map_err(|error| format!("{error:#}"))));
-            if broken {
-                return;
-            }
-        }
-        let taken = self.alone_and_beside(started, idle);
-        let [first, .., last] = outcomes.as_mut_slice() else { return };
-        for (outcome, figures) in [first, last].into_iter().zip(taken) {
-            loaded(outcome, figures);
-        }
-    }
-
-    /// What the server's tree weighs beside as many idle connections as the point wants, in KiB.
-    fn weigh(
-        &self,
-        started: &Started,
-        idle: &mut Idle,
-        point: &Point,
-    ) -> anyhow::Result<Option<f64>> {
-        self.interrupt.check()?;
-        idle.grow(started.address, usize::try_from(point.connections)?)?;
-        Ok(kib(footprint(started.pid()).memory()))
-    }
-
-    fn alone_and_beside(
-        &self,
-        started: &mut Started,
-        mut idle: Idle,
-    ) -> Vec<anyhow::Result<Figures>> {
-        let most = idle.count();
-        let active = Point { at: 0, workers: 0, connections: ACTIVE };
-        let turns = Turns::new(Load::Wrk, &active, self.seconds);
-        turns.take(2, |who| {
-            let beside = who == 1;
-            self.interrupt.check()?;
-            if beside {
-                idle.grow(started.address, most)?;
-            } else {
-                idle = Idle::none();
-            }
-            started.settle()?;
-            let turn = self.once(Load::Wrk, started, &active, turns.seconds)?;
-            let closed = idle.closed()?;
-            ensure!(closed == 0, "{closed} of {most} idle connections were closed");
-            Ok(turn)
-        })
-    }
-}
-
-/// What was weighed was loaded, too.
-fn loaded(outcome: &mut Outcome, figures: anyhow::Result<Figures>) {
-    let Ok(Figures { memory, .. }) = outcome.1 else { return };
-    let figures = figures.map(|figures| Figures { memory, ..figures });
-    outcome.1 = figures.map_err(|error| format!("{error:#}"));
-}
-
-fn kib(count: u64) -> Option<f64> {
-    u32::try_from(count).ok().map(f64::from)
 }

@@ -1,12 +1,13 @@
 //! Ours and other servers, the same application, the same workers: every scenario against each in turn.
 //!
 //! In each round all servers are started, and are measured in turns of a second, in an order that
-//! is rotated, so that a machine that becomes busy is busy for all. Figures are medians of the rounds,
+//! changes, so that a machine that becomes busy is busy for all. Figures are medians of the rounds,
 //! ratios are medians of the rounds' ratios. Processor time per request is told beside requests per
 //! second: on a machine that is shared it is the steadier of the two.
 //!
 //! Not here: how high a server could go at all, which is [`floor`](crate::floor).
 
+mod beside;
 pub(crate) mod figures;
 pub(crate) mod foreign;
 pub(crate) mod machine;
@@ -229,12 +230,7 @@ fn measure_all(asked: &Asked, peers: &[Peer], setup: &Setup, results: &mut Resul
         let turn = usize::try_from(round - 1).unwrap_or(0) % peers.len();
         for scenario in &asked.scenarios {
             let (later, sooner) = peers.split_at(turn);
-            eprintln!(
-                "{round}/{} {}: {} servers in turns",
-                asked.rounds,
-                scenario.name,
-                peers.len()
-            );
+            eprintln!("{round}/{} {}: {} servers", asked.rounds, scenario.name, peers.len());
             for mut stand in setup.measure(scenario, sooner.iter().chain(later)) {
                 if setup.interrupt.is_set() {
                     // What was not finished is no fault of the server's.

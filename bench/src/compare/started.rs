@@ -23,8 +23,9 @@ use crate::{pause, pids, read};
 const START: Duration = Duration::from_secs(120);
 /// How long it may take to end, if nothing else is said.
 const END: Duration = Duration::from_secs(6);
-/// How long it may go on working with no request under way.
-const SETTLE: Duration = Duration::from_secs(3);
+/// How long it does nothing if there is nothing left to do, and how long one waits for that.
+const REST: Duration = Duration::from_millis(1200);
+const SETTLE: Duration = Duration::from_secs(5);
 /// How often one looks.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -125,23 +126,22 @@ impl Started {
         }
     }
 
-    /// Waits until its tree spends no more processor time, 3 s at most: what has ended may be cleared away
-    /// later.
+    /// Waits until its tree has spent nothing for a while: what has ended is cleared away later, by ours once
+    /// a second. Who does not come to rest within 5 s goes on as it is.
     ///
     /// # Errors
     ///
-    /// If it cannot be waited.
-    pub(crate) fn settle(&self) -> anyhow::Result<()> {
-        let until = Instant::now() + SETTLE;
-        let mut spent = self.spent();
-        while Instant::now() < until {
-            // Several ticks of the clock by which the kernel tells them.
+    /// If somebody wants us to stop.
+    pub(crate) fn settle(&self, interrupt: &Interrupt) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        let (mut spent, mut since) = (self.spent(), begun);
+        while since.elapsed() < REST && begun.elapsed() < SETTLE {
+            interrupt.check()?;
             pause(LOOK * 5)?;
             let now = self.spent();
-            if now == spent {
-                break;
+            if now != spent {
+                (spent, since) = (now, Instant::now());
             }
-            spent = now;
         }
         Ok(())
     }

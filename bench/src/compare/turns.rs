@@ -1,11 +1,11 @@
-//! Measurements of many seconds, taken by all servers in turns.
+//! Measurements of many seconds, taken in turns by all servers, or by one server in two states.
 //!
 //! A machine that others use, too, is slow for a second or ten, and then is not. Who is measured for twenty
 //! seconds on end meets another machine than who comes next. In turns of a second all meet the same, and
 //! what a ratio owes to chance becomes small with the number of turns.
 //!
 //! Price: connections are made anew in each turn. So turns are longer where connections are thousands, and
-//! what has an end of its own is one turn.
+//! what has an end of its own is one turn. So is a state that takes a second to be made: four turns at most.
 
 use super::figures::{Figures, SHARES};
 use super::scenarios::{Load, Point};
@@ -39,7 +39,12 @@ impl Turns {
             Load::Wrk | Load::Ab | Load::Short(_) => least,
             // Requests that wait for a second want more of them.
             Load::Client => return Self { count: 1, seconds: seconds * 2 },
-            Load::Each(_) | Load::Idle => return Self { count: 1, seconds },
+            Load::Each(_) => return Self { count: 1, seconds },
+            // An even number: both states are the first as often.
+            Load::Idle => {
+                let count = if seconds < 4 { 2 } else { 4 };
+                return Self { count, seconds: seconds.div_ceil(count) };
+            }
         };
         Self { count: seconds.div_ceil(long), seconds: long }
     }
@@ -61,9 +66,9 @@ impl Turns {
                 }
             }
             // Nobody is always first, nor always behind the same neighbour.
-            order.rotate_left(1.min(servers));
-            if pass.is_multiple_of(2) {
-                order.reverse();
+            order.reverse();
+            if !pass.is_multiple_of(2) {
+                order.rotate_left(1.min(servers));
             }
         }
         taken.into_iter().map(|turns| turns.map(|turns| joined(&turns))).collect()
@@ -120,7 +125,7 @@ mod tests {
             }
             Ok(turn(1.0, 1.0, 0))
         });
-        assert_eq!(order, [0, 1, 2, 0, 2, 1, 2, 0]);
+        assert_eq!(order, [0, 1, 2, 2, 1, 0, 2, 0]);
         let met: Vec<bool> = taken.iter().map(Result::is_ok).collect();
         assert_eq!(met, [true, false, true]);
     }
@@ -138,5 +143,6 @@ mod tests {
         assert_eq!(turns(Load::Wrk, 10_000), (2, 11));
         assert_eq!(turns(Load::Each(250), 1000), (1, 20));
         assert_eq!(turns(Load::Client, 1000), (1, 40));
+        assert_eq!(turns(Load::Idle, 100), (4, 5));
     }
 }
