@@ -4,8 +4,8 @@
 //! seconds on end meets another machine than who comes next. In turns of a second all meet the same, and
 //! what a ratio owes to chance becomes small with the number of turns.
 //!
-//! Price: connections are made anew in each turn. So turns are longer where connections are thousands, and
-//! what has an end of its own is one turn. So is a state that takes a second to be made: four turns at most.
+//! Price: connections are made anew in each turn. So turns are longer where connections are thousands, there
+//! are four at most where a state takes seconds to be made, and what has an end of its own is one turn.
 
 use super::figures::{Figures, SHARES};
 use super::scenarios::{Load, Point};
