@@ -6,7 +6,7 @@
 use anyhow::ensure;
 
 use super::figures::Figures;
-use super::measure::{Outcome, Setup, Stand};
+use super::measure::{Outcome, Setup, Stand, told};
 use super::scenarios::{Load, Point};
 use super::started::Started;
 use super::turns::Turns;
@@ -116,9 +116,4 @@ fn loaded(outcome: Option<&mut Outcome>, figures: Option<anyhow::Result<Figures>
     let (Some((_, outcome)), Some(figures)) = (outcome, figures) else { return };
     let Ok(Figures { memory, .. }) = *outcome else { return };
     *outcome = figures.map(|figures| Figures { memory, ..figures }).map_err(told);
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn told(error: anyhow::Error) -> String {
-    format!("{error:#}")
 }

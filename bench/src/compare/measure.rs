@@ -78,7 +78,7 @@ impl Setup {
                 Some(first) if !self.interrupt.is_set() => self.start(scenario, peer, first),
                 _ => Err(anyhow!("not started")),
             };
-            let started = started.map_err(|error| format!("{error:#}"));
+            let started = started.map_err(told);
             Stand { peer, points: points.to_vec(), started, outcomes: Vec::new() }
         };
         groups.into_iter().map(stand).collect()
@@ -111,7 +111,7 @@ impl Setup {
             self.once(load, started, &point, turns.seconds)
         });
         for (stand, taken) in stands.iter_mut().zip(taken) {
-            let figures = taken.map_err(|error| format!("{error:#}"));
+            let figures = taken.map_err(told);
             stand.outcomes.extend(point(stand).map(|point| (point, figures)));
         }
     }
@@ -166,4 +166,10 @@ impl Setup {
         let connections = usize::try_from(connections).unwrap_or(usize::MAX);
         Plan { path: self.path.clone(), amount, ..Plan::keepalive(started.address, connections) }
     }
+}
+
+/// What a row says of a fault.
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+pub(super) fn told(error: anyhow::Error) -> String {
+    format!("{error:#}")
 }
