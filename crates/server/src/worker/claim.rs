@@ -60,11 +60,15 @@ impl Worker<'_> {
         // Its last connection may have ended otherwise than by being armed.
         self.shared.scoreboard.wait(self.me, clock::now);
         let mut events = [0; MOST];
-        let ask = self.tiny.ask().min(self.may_still_serve());
+        let ask =
+            self.tiny.ask().min(self.shared.rounds.most(self.found)).min(self.may_still_serve());
         let mut claimed = self.look(app, &mut events[..ask]);
         match claimed {
             Claimed::Events(0) => claimed = self.wait_for_work(app, &mut events),
-            Claimed::Events(count) => self.tiny.claimed(count, usage::of_thread),
+            Claimed::Events(count) => {
+                self.in_a_row += count;
+                self.tiny.claimed(count, usage::of_thread);
+            }
             Claimed::Exit(_) => {}
         }
         if !matches!(claimed, Claimed::Events(0)) {
