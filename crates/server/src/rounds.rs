@@ -5,8 +5,8 @@
 //! idle, nor the answers before it. So the worker writes here what it has taken, and the manager frees a
 //! round that lasts too long: it arms the connections again and pushes what the kernel holds back. Both may
 //! be done at any time, by anybody, and twice; so nothing here needs to be right, only to be soon. That holds
-//! for who serves, too, by which others decide whether they are needed, and for who finds nothing to do while
-//! others have rounds, which are too large then.
+//! for who serves, too, by which others decide whether they are needed. And it holds for the time at which a round
+//! has left another worker nothing: rounds are smaller for a while.
 
 use std::io;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
@@ -22,14 +22,14 @@ const RECENT: u64 = 10;
 /// The most events of one round.
 pub const MOST: usize = crate::os::wait::MOST_EVENTS;
 
-/// The most while requests are so few that a worker which takes more of them leaves others none.
+/// The most events of one round while rounds leave other workers nothing.
 const FEW: usize = MOST / 2;
 
-/// Whoever has found so many in a row before there was nothing has had enough: clients are many, and slow to ask
-/// again.
-const ENOUGH: usize = 3 * MOST;
+/// After more events than this without a break, nothing to do says that the clients are slow to ask again, and not
+/// that they are few. Found by trying, on two cores.
+const MANY: usize = 3 * MOST;
 
-/// For so many milliseconds it counts that a worker found nothing to do.
+/// For so many milliseconds rounds are smaller afterwards.
 const LATELY: u64 = 4;
 
 #[derive(Debug)]
@@ -45,13 +45,13 @@ struct Row {
 
 zeroable!(Row { since: AtomicU64, count: AtomicU32, events: [AtomicU64; MOST], took: AtomicU64 });
 
-/// A row per worker number, whether the manager looks at them, and when a worker found nothing to do last
-/// because others had it all, in milliseconds of the monotonic clock.
+/// A row per worker number, whether the manager looks at them, and when a worker found nothing to do last while
+/// another was in a round, in milliseconds of the monotonic clock.
 #[derive(Debug)]
 pub struct Rounds {
     rows: Pages<Row>,
     looked_at: Pages<AtomicU32>,
-    vain: Pages<AtomicU64>,
+    nothing_left: Pages<AtomicU64>,
 }
 
 /// One worker's round, as read.
@@ -71,7 +71,11 @@ impl Rounds {
     /// The kernel has no such memory.
     pub fn new(workers: u32) -> io::Result<Self> {
         let workers = usize::try_from(workers).map_err(io::Error::other)?;
-        Ok(Self { rows: Pages::new(workers)?, looked_at: Pages::new(1)?, vain: Pages::new(1)? })
+        Ok(Self {
+            rows: Pages::new(workers)?,
+            looked_at: Pages::new(1)?,
+            nothing_left: Pages::new(1)?,
+        })
     }
 
     fn row(&self, worker: WorkerId) -> Option<&Row> {
@@ -113,22 +117,23 @@ impl Rounds {
         serving.take(enough).count() == enough
     }
 
-    /// The worker has looked for something to do in vain, after so many events that it has found in a row. It counts if
-    /// those were few, and others are in a round.
-    pub fn look_in_vain(&self, worker: WorkerId, found: usize, now: u64) {
-        if found > ENOUGH {
+    /// The worker finds nothing to do, after a streak of so many events. It counts if those were few, and another
+    /// worker is in a round.
+    pub fn nothing_left(&self, worker: WorkerId, streak: usize, now: u64) {
+        if streak > MANY || !self.are_looked_at() {
             return;
         }
         let me = usize::try_from(worker).unwrap_or(usize::MAX);
         let mut others = self.rows.iter().enumerate().filter(|(number, _)| *number != me);
         if others.any(|(_, row)| row.since.load(Relaxed) != 0) {
-            self.vain[0].store(now, Relaxed);
+            self.nothing_left[0].store(now, Relaxed);
         }
     }
 
-    /// How many events one claim may take now.
+    /// How many events one claim may take, if it is not long since this time.
     pub fn most(&self, now: u64) -> usize {
-        if self.vain[0].load(Relaxed).saturating_add(LATELY) >= now { FEW } else { MOST }
+        let nothing_left = self.nothing_left[0].load(Relaxed);
+        if nothing_left.saturating_add(LATELY) >= now { FEW } else { MOST }
     }
 
     /// A worker is dead: it has no round, and serves nobody.
@@ -212,18 +217,18 @@ mod tests {
     #[test]
     fn rounds_are_smaller_while_others_find_nothing() {
         let rounds = Rounds::new(2).unwrap();
-        rounds.look_in_vain(1, 0, 100);
+        rounds.nothing_left(1, 0, 100);
         assert_eq!(rounds.most(100), MOST, "nobody has a round");
         assert!(rounds.begin(1, &[1, 2], 100));
-        rounds.look_in_vain(1, 0, 100);
+        rounds.nothing_left(1, 0, 100);
         assert_eq!(rounds.most(100), MOST, "its own");
-        rounds.look_in_vain(0, ENOUGH + 1, 100);
-        assert_eq!(rounds.most(100), MOST, "it has had enough");
-        rounds.look_in_vain(0, ENOUGH, 100);
+        rounds.nothing_left(0, MANY + 1, 100);
+        assert_eq!(rounds.most(100), MOST, "clients are many");
+        rounds.nothing_left(0, MANY, 100);
         assert_eq!((rounds.most(100), rounds.most(100 + LATELY)), (FEW, FEW));
         assert_eq!(rounds.most(101 + LATELY), MOST, "long ago");
         assert!(rounds.end(1));
-        rounds.look_in_vain(0, 0, 200);
+        rounds.nothing_left(0, 0, 200);
         assert_eq!(rounds.most(200), MOST, "it is over");
     }
 

@@ -23,13 +23,15 @@ impl Worker<'_> {
         let mut looks = 0;
         loop {
             let claimed = app.claim(self.shared.ready.as_fd(), Some(Duration::ZERO), events);
-            let is_over = claimed != Claimed::Events(0) || looks == LOOKS;
-            if is_over || clock::now() > self.found + SHORT {
+            if claimed != Claimed::Events(0) || looks == LOOKS {
+                return claimed;
+            }
+            let now = clock::now();
+            if now > self.found + SHORT {
                 return claimed;
             }
             if looks == 0 {
-                let found = std::mem::take(&mut self.in_a_row);
-                self.shared.rounds.look_in_vain(self.me, found, clock::now());
+                self.shared.rounds.nothing_left(self.me, std::mem::take(&mut self.streak), now);
             }
             looks += 1;
             thread::yield_now();
@@ -39,7 +41,7 @@ impl Worker<'_> {
     /// There is nothing to do now: waits for one event. Nothing: look again.
     pub(super) fn wait_for_work(&mut self, app: &mut dyn App, events: &mut [u64]) -> Claimed {
         self.tiny.pauses(usage::of_thread);
-        self.in_a_row = 0;
+        self.streak = 0;
         let patience = if self.cache.is_empty() { DOZE } else { SWEEP };
         let patience = self.wear.patience(patience);
         let one = events.len().min(1);

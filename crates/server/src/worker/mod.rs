@@ -99,8 +99,8 @@ struct Worker<'a> {
     round: Round,
     tiny: Tiny,
     aside: Aside,
-    /// Events that claims have brought since there was nothing.
-    in_a_row: usize,
+    /// Events that were there when this worker looked, since there was nothing.
+    streak: usize,
     /// When the last claim brought something, in milliseconds of the monotonic clock.
     found: u64,
     /// When copies of connections that are over were closed last, on the same clock.
@@ -180,7 +180,7 @@ impl<'a> Worker<'a> {
             round: Round::default(),
             tiny: Tiny::new(),
             aside: Aside::new(shared.processors),
-            in_a_row: 0,
+            streak: 0,
             found: 0,
             swept: 0,
             // Anew, for the application may have put itself beneath a filter when it was loaded.
