@@ -13,7 +13,7 @@ use std::process::{Command, exit};
 
 const SHIM: &[&str] = &[
     "boot", "plackup", "load", "call", "finish", "callback", "handle", "env", "value", "wait",
-    "layout",
+    "zone", "layout",
 ];
 
 /// Version, MULTIPLICITY, the folder of headers, and everything it was built with, a line each.

@@ -153,6 +153,10 @@ SV *make_inform(pTHX_ struct perl_host *);
 SV *make_handlers(pTHX_ struct perl_host *);
 SV *make_input(pTHX_ struct perl_host *, const struct request *);
 
+/* zone.c */
+void keep_zone(pTHX);
+void give_up_zone(void);                         /* in a child of the application */
+
 /* wait.c */
 bool wait_writable(pTHX_ struct perl_host *, int fd, int timeout_ms);   /* in an XSUB; handlers may die */
 

@@ -264,7 +264,8 @@ impl Env {
             entries.push(known(CONTENT_LENGTH, self.number(length)));
         }
         if let Some(time) = request.queue_time {
-            entries.push(known(QUEUE_TIME, self.show(format_args!("{:.6}", time.as_secs_f64()))));
+            let (seconds, micros) = (time.as_secs(), time.subsec_micros());
+            entries.push(known(QUEUE_TIME, self.show(format_args!("{seconds}.{micros:06}"))));
         }
     }
 

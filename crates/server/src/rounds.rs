@@ -24,6 +24,7 @@ pub const MOST: usize = crate::os::wait::MOST_EVENTS;
 
 /// The most events of one round while rounds leave other workers nothing.
 const FEW: usize = MOST / 2;
+const _: () = assert!(FEW > 0, "a claim has to take something");
 
 /// After more events than this without a break, nothing to do says that the clients are slow to ask again, and not
 /// that they are few. Found by trying, on two cores.
@@ -41,6 +42,14 @@ struct Row {
     events: [AtomicU64; MOST],
     /// When it took something last and knew that requests are tiny and many, on the same clock.
     took: AtomicU64,
+}
+
+impl Row {
+    /// Whether the worker is in a round of no fewer events than a small one may have.
+    fn is_in_large_round(&self) -> bool {
+        let count = usize::try_from(self.count.load(Relaxed));
+        self.since.load(Relaxed) != 0 && count.is_ok_and(|count| count >= FEW)
+    }
 }
 
 zeroable!(Row { since: AtomicU64, count: AtomicU32, events: [AtomicU64; MOST], took: AtomicU64 });
@@ -117,15 +126,15 @@ impl Rounds {
         serving.take(enough).count() == enough
     }
 
-    /// The worker finds nothing to do, after a streak of so many events. It counts if those were few, and another
-    /// worker is in a round.
-    pub fn nothing_left(&self, worker: WorkerId, streak: usize, now: u64) {
-        if streak > MANY || !self.are_looked_at() {
+    /// The worker finds nothing to do, after so many events in a row. It counts if those were few, and another
+    /// worker has a round that is not small.
+    pub fn nothing_left(&self, worker: WorkerId, in_a_row: usize, now: u64) {
+        if in_a_row > MANY || !self.are_looked_at() {
             return;
         }
         let me = usize::try_from(worker).unwrap_or(usize::MAX);
         let mut others = self.rows.iter().enumerate().filter(|(number, _)| *number != me);
-        if others.any(|(_, row)| row.since.load(Relaxed) != 0) {
+        if others.any(|(_, row)| row.is_in_large_round()) {
             self.nothing_left[0].store(now, Relaxed);
         }
     }
@@ -219,7 +228,10 @@ mod tests {
         let rounds = Rounds::new(2).unwrap();
         rounds.nothing_left(1, 0, 100);
         assert_eq!(rounds.most(100), MOST, "nobody has a round");
-        assert!(rounds.begin(1, &[1, 2], 100));
+        assert!(rounds.begin(1, &[7; FEW - 1], 100));
+        rounds.nothing_left(0, 0, 100);
+        assert_eq!(rounds.most(100), MOST, "it is small already");
+        rounds.begin(1, &[7; FEW], 100);
         rounds.nothing_left(1, 0, 100);
         assert_eq!(rounds.most(100), MOST, "its own");
         rounds.nothing_left(0, MANY + 1, 100);
@@ -230,6 +242,10 @@ mod tests {
         assert!(rounds.end(1));
         rounds.nothing_left(0, 0, 200);
         assert_eq!(rounds.most(200), MOST, "it is over");
+        rounds.begin(1, &[7; MOST], 300);
+        rounds.bury(1);
+        rounds.nothing_left(0, 0, 300);
+        assert_eq!(rounds.most(300), MOST, "its worker is dead");
     }
 
     #[test]

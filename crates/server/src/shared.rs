@@ -7,13 +7,13 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 use std::sync::atomic::{AtomicU32, AtomicU64};
-use std::thread::available_parallelism;
 
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::arrivals::Arrivals;
 use crate::channel::over::Over;
 use crate::channel::socket;
+use crate::os::process;
 use crate::os::shared::{Pages, zeroable};
 use crate::ready::ReadyList;
 use crate::rounds::Rounds;
@@ -156,8 +156,8 @@ pub struct Shared {
     pub manager: Option<OwnedFd>,
     /// What was refused, shed and dropped.
     pub tally: Tally,
-    /// How many processors the server may use.
-    pub processors: usize,
+    /// How many processes of the server can compute at the same time.
+    pub at_once: usize,
     flags: Pages<Flags>,
 }
 
@@ -187,7 +187,7 @@ impl Shared {
             manager: None,
             tally: Tally::new()?,
             // Here, because a worker's application may choose a processor for itself.
-            processors: available_parallelism().map_or(1, usize::from),
+            at_once: process::at_once(),
             flags: Pages::new(1)?,
         })
     }

@@ -13,6 +13,7 @@ mod signals;
 mod streams;
 mod support;
 mod values;
+mod zone;
 
 use std::process::{Command, ExitCode};
 
@@ -43,7 +44,7 @@ pub(crate) const fn ends(
 fn run(case: &Case) -> Result<(), String> {
     let me = std::env::current_exe().unwrap();
     let mut command = Command::new(me);
-    let out = command.env("MONOCEROS_CASE", case.name).output().unwrap();
+    let out = command.env("MONOCEROS_CASE", case.name).env_remove("TZ").output().unwrap();
     let printed = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
     if out.status.code() != Some(case.status) {
         return Err(format!("ended with {}, not {}; printed:\n{printed}", out.status, case.status));
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
         forks::CASES,
         counts::CASES,
         again::CASES,
+        zone::CASES,
     ]
     .into_iter()
     .flatten()

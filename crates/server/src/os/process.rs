@@ -9,11 +9,13 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread::available_parallelism;
 
 use rustix::process::{
     Pid, PidfdFlags, Resource, Rlimit, Signal, getppid, getrlimit, pidfd_open,
     set_parent_process_death_signal, setrlimit,
 };
+use rustix::thread::sched_getaffinity;
 
 use super::signal;
 
@@ -31,6 +33,19 @@ pub fn fork() -> io::Result<Option<i32>> {
         0 => Ok(None),
         pid => Ok(Some(pid)),
     }
+}
+
+/// How many processes can compute at the same time: as many as there are processors for them, and one more beneath a
+/// quota (cgroups), which may be more than its whole processors.
+pub fn at_once() -> usize {
+    let whole = available_parallelism().map_or(1, usize::from);
+    let processors = sched_getaffinity(None).map_or(0, |set| set.count());
+    at_once_of(whole, usize::try_from(processors).unwrap_or(0))
+}
+
+/// Whoever has fewer whole processors than it may run on has a quota.
+fn at_once_of(whole: usize, processors: usize) -> usize {
+    whole + usize::from(processors > whole)
 }
 
 /// Forks a process that has nothing of this one but what it is `given`, and returns its pid. Of all
@@ -161,4 +176,17 @@ pub fn is_unfiltered() -> bool {
 /// Whether this process has one thread, as far as `/proc` tells.
 pub fn has_one_thread() -> bool {
     std::fs::read_dir("/proc/self/task").map_or(true, |tasks| tasks.count() == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quota_counts_as_one_more() {
+        assert_eq!(at_once_of(2, 2), 2);
+        assert_eq!(at_once_of(2, 64), 3, "of 2.5 processors");
+        assert_eq!(at_once_of(2, 0), 2, "the kernel has more than can be asked for");
+        assert!(at_once() >= 1);
+    }
 }

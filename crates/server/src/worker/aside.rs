@@ -24,17 +24,17 @@ const NAPS: [Duration; 4] = [
 /// What one worker knows about standing aside.
 #[derive(Debug)]
 pub(super) struct Aside {
-    /// So many are enough: one for each core, and one more, because a quota may be more than its whole cores, and
-    /// one may wait for a page of memory.
+    /// So many are enough.
     enough: usize,
     /// Naps in a row.
     naps: usize,
 }
 
 impl Aside {
-    /// Of a server that may use so many processors.
-    pub(super) fn new(processors: usize) -> Self {
-        Self { enough: processors + 1, naps: 0 }
+    /// Of a server that so many processes of can compute at once. Two are enough of a single processor: one may wait for
+    /// a page of memory.
+    pub(super) fn new(at_once: usize) -> Self {
+        Self { enough: at_once.max(2), naps: 0 }
     }
 
     fn next_nap(&mut self) -> Duration {
@@ -74,5 +74,18 @@ impl Worker<'_> {
         if std::mem::take(&mut self.aside.naps) > 0 {
             self.tiny.goes_on();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn naps_grow_and_enough_are_two_at_least() {
+        let mut aside = Aside::new(1);
+        assert_eq!((aside.enough, Aside::new(2).enough, Aside::new(8).enough), (2, 2, 8));
+        let naps: Vec<_> = (0..5).map(|_| aside.next_nap().as_millis()).collect();
+        assert_eq!(naps, [4, 8, 16, 32, 32]);
     }
 }

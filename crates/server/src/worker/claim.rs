@@ -66,8 +66,7 @@ impl Worker<'_> {
         match claimed {
             Claimed::Events(0) => claimed = self.wait_for_work(app, &mut events),
             Claimed::Events(count) => {
-                self.streak += count;
-                self.tiny.claimed(count, usage::of_thread);
+                self.tiny.claimed(count, ask, usage::of_thread);
             }
             Claimed::Exit(_) => {}
         }

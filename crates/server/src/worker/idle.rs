@@ -27,21 +27,27 @@ impl Worker<'_> {
                 return claimed;
             }
             let now = clock::now();
+            if looks == 0 {
+                self.note_nothing(now);
+            }
             if now > self.found + SHORT {
                 return claimed;
-            }
-            if looks == 0 {
-                self.shared.rounds.nothing_left(self.me, std::mem::take(&mut self.streak), now);
             }
             looks += 1;
             thread::yield_now();
         }
     }
 
+    /// Has other workers take less at once, should it be for them that there is nothing.
+    fn note_nothing(&mut self, now: u64) {
+        if let Some(in_a_row) = self.tiny.finds_nothing() {
+            self.shared.rounds.nothing_left(self.me, in_a_row, now);
+        }
+    }
+
     /// There is nothing to do now: waits for one event. Nothing: look again.
     pub(super) fn wait_for_work(&mut self, app: &mut dyn App, events: &mut [u64]) -> Claimed {
         self.tiny.pauses(usage::of_thread);
-        self.streak = 0;
         let patience = if self.cache.is_empty() { DOZE } else { SWEEP };
         let patience = self.wear.patience(patience);
         let one = events.len().min(1);

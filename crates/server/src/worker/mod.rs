@@ -99,8 +99,6 @@ struct Worker<'a> {
     round: Round,
     tiny: Tiny,
     aside: Aside,
-    /// Events that were there when this worker looked, since there was nothing.
-    streak: usize,
     /// When the last claim brought something, in milliseconds of the monotonic clock.
     found: u64,
     /// When copies of connections that are over were closed last, on the same clock.
@@ -179,8 +177,7 @@ impl<'a> Worker<'a> {
             wear: Wear::new(config, clock::now(), scatter(!chance)),
             round: Round::default(),
             tiny: Tiny::new(),
-            aside: Aside::new(shared.processors),
-            streak: 0,
+            aside: Aside::new(shared.at_once),
             found: 0,
             swept: 0,
             // Anew, for the application may have put itself beneath a filter when it was loaded.

@@ -39,13 +39,24 @@ pub(super) struct Tiny {
     wanted: usize,
     /// There were several at once since the last wait.
     several: bool,
+    /// Events since there was nothing to do.
+    in_a_row: usize,
 }
 
 impl Tiny {
     /// Nothing is known yet.
     pub(super) fn new() -> Self {
         let spent = Usage::default();
-        Self { served: 0, spent, streak: 0, since: None, allowed: 1, wanted: 1, several: false }
+        Self {
+            served: 0,
+            spent,
+            streak: 0,
+            since: None,
+            allowed: 1,
+            wanted: 1,
+            several: false,
+            in_a_row: 0,
+        }
     }
 
     /// Whether requests have been tiny for long, and several were here at once since the last wait.
@@ -63,13 +74,20 @@ impl Tiny {
         self.allowed.min(self.wanted)
     }
 
-    /// The last claim has brought so many events, without a wait.
-    pub(super) fn claimed(&mut self, count: usize, now: impl FnOnce() -> Usage) {
-        self.wanted = if count >= self.ask() { (2 * count).min(MOST) } else { count.max(1) };
+    /// The last claim has brought so many of the events that it asked for, without a wait.
+    pub(super) fn claimed(&mut self, count: usize, asked: usize, now: impl FnOnce() -> Usage) {
+        self.wanted = if count >= asked { (2 * count).min(MOST) } else { count.max(1) };
         self.several |= count > 1;
+        self.in_a_row += count;
         if self.since.is_none() {
             (self.since, self.streak) = (Some(now()), 0);
         }
+    }
+
+    /// There is nothing to do at the moment. After how many events, if requests are known to be tiny and many.
+    pub(super) fn finds_nothing(&mut self) -> Option<usize> {
+        let in_a_row = std::mem::take(&mut self.in_a_row);
+        self.is_many().then_some(in_a_row)
     }
 
     /// There is nothing to do, or others do it: what follows is a sleep of ours, and not the application's.
@@ -84,6 +102,7 @@ impl Tiny {
             }
         }
         self.wanted = 1;
+        self.in_a_row = 0;
     }
 
     /// One more request is served. `now` is asked now and then.
@@ -124,7 +143,7 @@ mod tests {
     fn after(windows: &[(u64, u64)]) -> Tiny {
         let mut usage = Usage::default();
         let mut tiny = Tiny::new();
-        tiny.claimed(1, || usage);
+        tiny.claimed(1, 1, || usage);
         for (microseconds, slept) in windows {
             usage.slept += slept;
             for _ in 0..WINDOW {
@@ -134,7 +153,7 @@ mod tests {
         }
         // There is always more.
         for _ in 0..8 {
-            tiny.claimed(tiny.ask(), || usage);
+            tiny.claimed(tiny.ask(), tiny.ask(), || usage);
         }
         tiny
     }
@@ -156,7 +175,7 @@ mod tests {
         let mut usage = Usage::default();
         let mut tiny = Tiny::new();
         for _ in 0..2 * WINDOW / requests {
-            tiny.claimed(1, || usage);
+            tiny.claimed(1, 1, || usage);
             usage.slept += sleeps_in_each;
             (0..requests).for_each(|_| tiny.served(|| usage));
             tiny.pauses(|| usage);
@@ -178,7 +197,7 @@ mod tests {
         let mut usage = Usage::default();
         let mut tiny = after(&[(50, 0); 9]);
         tiny.pauses(|| usage);
-        tiny.claimed(1, || usage);
+        tiny.claimed(1, 1, || usage);
         tiny.served(|| usage);
         usage.ran += Duration::from_millis(1);
         tiny.doubt(|| usage);
@@ -194,7 +213,7 @@ mod tests {
         let mut tiny = after(&[(50, 0); 9]);
         for _ in 0..2 * WINDOW {
             tiny.pauses(|| usage);
-            tiny.claimed(1, || usage);
+            tiny.claimed(1, 1, || usage);
             usage.slept += 1;
             tiny.served(|| usage);
         }
@@ -212,11 +231,36 @@ mod tests {
     }
 
     #[test]
+    fn who_was_allowed_few_and_got_them_all_asks_for_more() {
+        let mut tiny = after(&[(50, 0); 9]);
+        tiny.claimed(8, 8, Usage::default);
+        assert_eq!(tiny.ask(), MOST);
+        tiny.claimed(5, 8, Usage::default);
+        assert_eq!(tiny.ask(), 5);
+    }
+
+    #[test]
+    fn who_has_served_many_says_after_how_many_there_is_nothing() {
+        let mut tiny = after(&[(50, 0); 9]);
+        tiny.pauses(Usage::default);
+        tiny.goes_on();
+        tiny.claimed(1, 1, Usage::default);
+        assert_eq!(tiny.finds_nothing(), None, "it was woken for one");
+        tiny.claimed(2, 2, Usage::default);
+        tiny.claimed(4, 4, Usage::default);
+        assert_eq!(tiny.finds_nothing(), Some(6));
+        assert_eq!(tiny.finds_nothing(), Some(0));
+        tiny.claimed(4, 4, Usage::default);
+        tiny.pauses(Usage::default);
+        assert_eq!(tiny.finds_nothing(), Some(0), "it has slept meanwhile");
+    }
+
+    #[test]
     fn no_more_are_taken_than_there_are() {
         let mut tiny = after(&[(50, 0); 9]);
-        tiny.claimed(3, Usage::default);
+        tiny.claimed(3, MOST, Usage::default);
         assert_eq!(tiny.ask(), 3);
-        tiny.claimed(3, Usage::default);
+        tiny.claimed(3, 3, Usage::default);
         assert_eq!(tiny.ask(), 6);
         tiny.pauses(Usage::default);
         assert_eq!(tiny.ask(), 1);
