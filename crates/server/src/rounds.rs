@@ -231,7 +231,7 @@ mod tests {
         assert!(rounds.begin(1, &[7; FEW - 1], 100));
         rounds.nothing_left(0, 0, 100);
         assert_eq!(rounds.most(100), MOST, "it is small already");
-        rounds.begin(1, &[7; FEW], 100);
+        assert!(!rounds.begin(1, &[7; FEW], 100));
         rounds.nothing_left(1, 0, 100);
         assert_eq!(rounds.most(100), MOST, "its own");
         rounds.nothing_left(0, MANY + 1, 100);
@@ -242,7 +242,7 @@ mod tests {
         assert!(rounds.end(1));
         rounds.nothing_left(0, 0, 200);
         assert_eq!(rounds.most(200), MOST, "it is over");
-        rounds.begin(1, &[7; MOST], 300);
+        assert!(!rounds.begin(1, &[7; MOST], 300));
         rounds.bury(1);
         rounds.nothing_left(0, 0, 300);
         assert_eq!(rounds.most(300), MOST, "its worker is dead");
