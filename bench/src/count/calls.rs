@@ -41,10 +41,6 @@ const PHASES: [Phase; 6] = [
     Phase { name: "fresh-asleep", together: 1, kept: false, close: true },
 ];
 
-/// What an application costs that asks for local time, as whoever writes an access log does.
-const LOCAL_TIME: [Phase; 1] =
-    [Phase { name: "seed", together: TOGETHER, kept: true, close: false }];
-
 /// Calls of a process per request, by name.
 pub(crate) type Calls = BTreeMap<String, f64>;
 
@@ -57,18 +53,12 @@ pub(crate) type Counted = (&'static str, &'static str, Calls);
 ///
 /// If strace is missing, or a request fails.
 pub(crate) fn count(counting: &Counting) -> anyhow::Result<Vec<Counted>> {
-    let mut counted = count_of(counting, App::Hello, &PHASES)?;
-    counted.extend(count_of(counting, App::Seed, &LOCAL_TIME)?);
-    Ok(counted)
-}
-
-fn count_of(counting: &Counting, app: App, of: &[Phase]) -> anyhow::Result<Vec<Counted>> {
     let trace = counting.folder.join("trace");
-    let before = format!("env -u TZ strace -D -f -ttt -s 0 -o {}", trace.display());
+    let before = format!("strace -D -f -ttt -s 0 -o {}", trace.display());
     let mut phases = Vec::new();
     let log = {
-        let started = counting.start(&before, app)?;
-        for phase in of {
+        let started = counting.start(&before, App::Hello)?;
+        for phase in &PHASES {
             phases.push((phase, run(started.address, phase).context(phase.name)?));
         }
         counting.log()?

@@ -256,6 +256,6 @@ mod tests {
 
     #[test]
     fn built_in_bounds_can_be_read() {
-        assert!(read(include_str!("bounds.txt")).is_ok_and(|bounds| bounds.len() == 16));
+        assert!(read(include_str!("bounds.txt")).is_ok_and(|bounds| bounds.len() == 14));
     }
 }

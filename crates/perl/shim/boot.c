@@ -92,7 +92,6 @@ static void take_over_handlers(pTHX)
 static void forked(void)
 {
     forked_by_app = 1;
-    give_up_zone();
 }
 
 /* ---- the host ---- */

@@ -155,7 +155,6 @@ SV *make_input(pTHX_ struct perl_host *, const struct request *);
 
 /* zone.c */
 void keep_zone(pTHX);
-void give_up_zone(void);                         /* in a child of the application */
 
 /* wait.c */
 bool wait_writable(pTHX_ struct perl_host *, int fd, int timeout_ms);   /* in an XSUB; handlers may die */

@@ -264,7 +264,7 @@ impl Perl {
     /// In a new worker: catches TERM, QUIT and HUP through `%SIG`, and INT and USR1, from which
     /// nothing follows (USR1 only if the application has no handler); ignores PIPE; CHLD is as at
     /// birth. Everything else in `%SIG` is the application's. Leaves the signal mask alone. Without `TZ`, local
-    /// time is that of `/etc/localtime` as it is now.
+    /// time is that of `/etc/localtime` as it is now, if that is a link into the zones.
     pub fn born(&mut self) {
         // SAFETY: thread and jumps as `Perl::host` says; nothing is passed.
         unsafe { ffi::perl_born(self.host()) };

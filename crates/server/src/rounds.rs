@@ -127,7 +127,7 @@ impl Rounds {
     }
 
     /// The worker finds nothing to do, after so many events in a row. It counts if those were few, and another
-    /// worker has a round that is not small.
+    /// worker has a round of as many as a small one may have, or more.
     pub fn nothing_left(&self, worker: WorkerId, in_a_row: usize, now: u64) {
         if in_a_row > MANY || !self.are_looked_at() {
             return;

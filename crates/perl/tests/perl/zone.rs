@@ -1,14 +1,15 @@
-//! Local time: nobody sees how a worker saves the looks at /etc/localtime.
+//! Local time: a worker names the zone, unless somebody has.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 
 use crate::support::{boot, expect};
 use crate::{Case, case};
 
 pub(crate) const CASES: &[Case] = &[
-    case("a_worker_knows_the_zone_and_nobody_sees_it", unseen),
+    case("a_worker_names_the_zone_and_env_has_no_tz", named),
     case("the_application_may_set_the_zone", set_by_the_application),
     case("a_zone_that_was_set_stays", set_before),
+    case("what_c_has_set_before_may_be_set_again", set_in_c),
 ];
 
 /// Says what %ENV has, what a child of the application has, and the hour that began 1970.
@@ -30,6 +31,13 @@ fn zone() -> Option<String> {
     }
 }
 
+/// What it has to be told: the name that /etc/localtime is a link to, if it is one.
+fn expected() -> Option<String> {
+    let link = std::fs::read_link("/etc/localtime").ok()?.into_os_string().into_string().ok()?;
+    let (_, name) = link.split_once("/zoneinfo/")?;
+    std::fs::exists(format!("/usr/share/zoneinfo/{name}")).unwrap().then(|| name.to_owned())
+}
+
 /// The hour in /etc/localtime, as a perl says that looks itself.
 fn hour() -> String {
     let mut perl = std::process::Command::new("perl");
@@ -37,15 +45,17 @@ fn hour() -> String {
     String::from_utf8(perl.output().unwrap().stdout).unwrap()
 }
 
-fn unseen() {
+fn named() {
     let mut perl = boot(APP);
     let before = zone();
     perl.born();
-    assert_eq!((before, zone().as_deref()), (None, Some(":/etc/localtime")));
-    let said = format!("200  none none {}", hour());
-    expect(&mut perl, &[("/", &said), ("/", &said), ("delete", &said)]);
-    assert_eq!(zone(), None, "the application wants none");
-    expect(&mut perl, &[("/", &said)]);
+    assert_eq!((before, zone()), (None, expected()));
+    let child = expected().unwrap_or_else(|| "none".to_owned());
+    let (first, last) =
+        (format!("200  none {child} {}", hour()), format!("200  none none {}", hour()));
+    expect(&mut perl, &[("/", &first), ("/", &first), ("delete", &last), ("/", &last)]);
+    perl.born();
+    expect(&mut perl, &[("/", &first)]);
 }
 
 fn set_by_the_application() {
@@ -65,4 +75,32 @@ fn set_before() {
     perl.born();
     expect(&mut perl, &[("/", "200  DEF-5 DEF-5 5")]);
     assert_eq!(zone().as_deref(), Some("DEF-5"));
+}
+
+/// The C library believes that environ is its own since somebody has called setenv, and reallocates it the next time.
+fn set_in_c() {
+    let mut perl = boot(APP);
+    let mut numbers = 0..;
+    let mut set = || {
+        let name = CString::new(format!("SET_IN_C_{}", numbers.next().unwrap())).unwrap();
+        // SAFETY: two strings that live on, in a process with one thread.
+        assert_eq!(unsafe { libc::setenv(name.as_ptr(), c"x".as_ptr(), 1) }, 0);
+    };
+    let mut walls = Vec::new();
+    // An array of variables grows where it is or moves: both are met.
+    for more in 1..8 {
+        (0..more).for_each(|_| set());
+        walls.extend((0..64_usize).map(|size| vec![1_u8; 16 * size]));
+        perl.born();
+        assert_eq!(zone(), expected());
+        set();
+        // SAFETY: as above.
+        assert_eq!(unsafe { libc::unsetenv(c"TZ".as_ptr()) }, 0);
+    }
+    expect(&mut perl, &[("set", "200  ABC-3 ABC-3 3")]);
+    for (name, value) in [(c"SET_IN_C_0", "x"), (c"SET_IN_C_34", "x"), (c"TZ", "ABC-3")] {
+        // SAFETY: as in `zone`.
+        let at = unsafe { CStr::from_ptr(libc::getenv(name.as_ptr())) };
+        assert_eq!(at.to_str().unwrap(), value);
+    }
 }

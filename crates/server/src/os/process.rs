@@ -36,7 +36,7 @@ pub fn fork() -> io::Result<Option<i32>> {
 }
 
 /// How many processes can compute at the same time: as many as there are processors for them, and one more beneath a
-/// quota (cgroups), which may be more than its whole processors.
+/// quota (cgroups): what the standard library says of it is rounded down.
 pub fn at_once() -> usize {
     let whole = available_parallelism().map_or(1, usize::from);
     let processors = sched_getaffinity(None).map_or(0, |set| set.count());

@@ -31,8 +31,8 @@ pub(super) struct Aside {
 }
 
 impl Aside {
-    /// Of a server that so many processes of can compute at once. Two are enough of a single processor: one may wait for
-    /// a page of memory.
+    /// Where so many processes can compute at once. Two are needed even on a single processor: one may wait for a page of
+    /// memory.
     pub(super) fn new(at_once: usize) -> Self {
         Self { enough: at_once.max(2), naps: 0 }
     }

@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(tiny.finds_nothing(), Some(0));
         tiny.claimed(4, 4, Usage::default);
         tiny.pauses(Usage::default);
-        assert_eq!(tiny.finds_nothing(), Some(0), "it has slept meanwhile");
+        assert_eq!(tiny.in_a_row, 0, "it sleeps, or stands aside");
     }
 
     #[test]
