@@ -14,8 +14,27 @@
 
 extern char **environ;
 
-/* The zone of /etc/localtime, as a link says: `Europe/Berlin`. Not what the C library would not find there, and no
- * path: not every program that is started understands one. */
+static bool is_alnum(char c)
+{
+    return isALPHA_A(c) || isDIGIT_A(c);
+}
+
+/* Words between single slashes: what begins with a slash, or a colon, is something else to the C library, and what
+ * goes up is to others. */
+static bool is_name(const char *name)
+{
+    const char *at;
+    for (at = name; ; at++) {
+        if (!is_alnum(*at))              /* where a word begins */
+            return false;
+        while (is_alnum(*at) || *at == '_' || *at == '+' || *at == '-')
+            at++;
+        if (*at != '/')
+            return *at == '\0';
+    }
+}
+
+/* The zone of /etc/localtime, as a link says: `Europe/Berlin`. Not what the C library would not find there. */
 static bool zone_of_link(char *name, size_t room)
 {
     char link[512], path[sizeof ZONES + 512];
@@ -26,7 +45,7 @@ static bool zone_of_link(char *name, size_t room)
         return false;
     link[n] = '\0';
     at = strstr(link, "/zoneinfo/");
-    if (!at || strlen(at += sizeof "/zoneinfo/" - 1) >= room || *at == '\0')
+    if (!at || strlen(at += sizeof "/zoneinfo/" - 1) >= room || !is_name(at))
         return false;
     strcpy(name, at);
     strcat(strcpy(path, ZONES), name);

@@ -94,12 +94,12 @@ fn set_in_c() {
         perl.born();
         assert_eq!(zone(), expected());
         set();
-        // SAFETY: as above.
+        // SAFETY: a string that lives on, in a process with one thread.
         assert_eq!(unsafe { libc::unsetenv(c"TZ".as_ptr()) }, 0);
     }
     expect(&mut perl, &[("set", "200  ABC-3 ABC-3 3")]);
     for (name, value) in [(c"SET_IN_C_0", "x"), (c"SET_IN_C_34", "x"), (c"TZ", "ABC-3")] {
-        // SAFETY: as in `zone`.
+        // SAFETY: as in `zone`: one thread, and what is pointed to is compared at once.
         let at = unsafe { CStr::from_ptr(libc::getenv(name.as_ptr())) };
         assert_eq!(at.to_str().unwrap(), value);
     }
