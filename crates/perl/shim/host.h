@@ -154,7 +154,7 @@ SV *make_handlers(pTHX_ struct perl_host *);
 SV *make_input(pTHX_ struct perl_host *, const struct request *);
 
 /* zone.c */
-void keep_zone(pTHX);
+void name_zone(pTHX);
 
 /* wait.c */
 bool wait_writable(pTHX_ struct perl_host *, int fd, int timeout_ms);   /* in an XSUB; handlers may die */

@@ -217,7 +217,7 @@ static void born_body(pTHX_ void *unused)
         set_ours(aTHX_ "USR1", SIGUSR1, ours);
     set_signal(aTHX_ "PIPE", ignore);
     set_signal(aTHX_ "CHLD", normal);
-    keep_zone(aTHX);
+    name_zone(aTHX);
 }
 
 enum outcome perl_born(struct perl_host *h)

@@ -11,6 +11,7 @@
 
 #define ZONES "/usr/share/zoneinfo/"
 #define LOCAL "/etc/localtime"
+#define LONGEST 512
 
 extern char **environ;
 
@@ -25,7 +26,7 @@ static bool is_name(const char *name)
 {
     const char *at;
     for (at = name; ; at++) {
-        if (!is_alnum(*at))              /* where a word begins */
+        if (!is_alnum(*at))                      /* where a word begins */
             return false;
         while (is_alnum(*at) || *at == '_' || *at == '+' || *at == '-')
             at++;
@@ -34,23 +35,23 @@ static bool is_name(const char *name)
     }
 }
 
-/* The zone of /etc/localtime, as a link says: `Europe/Berlin`. Not what the C library would not find there. */
-static bool zone_of_link(char *name, size_t room)
+/* The zone of /etc/localtime, as a link says, which `link` has room for: `Europe/Berlin`. NULL: it is none, or the C
+ * library would not find it there. */
+static const char *zone_of_link(char link[LONGEST])
 {
-    char link[512], path[sizeof ZONES + 512];
+    char path[sizeof ZONES + LONGEST];
     struct stat local, named;
-    const char *at;
-    ssize_t n = readlink(LOCAL, link, sizeof link - 1);
+    const char *name;
+    ssize_t n = readlink(LOCAL, link, LONGEST - 1);
     if (n <= 0)
-        return false;
+        return NULL;
     link[n] = '\0';
-    at = strstr(link, "/zoneinfo/");
-    if (!at || strlen(at += sizeof "/zoneinfo/" - 1) >= room || !is_name(at))
-        return false;
-    strcpy(name, at);
+    name = strstr(link, "/zoneinfo/");
+    if (!name || !is_name(name += sizeof "/zoneinfo/" - 1))
+        return NULL;
     strcat(strcpy(path, ZONES), name);
     return stat(LOCAL, &local) == 0 && stat(path, &named) == 0
-        && local.st_dev == named.st_dev && local.st_ino == named.st_ino;
+        && local.st_dev == named.st_dev && local.st_ino == named.st_ino ? name : NULL;
 }
 
 /* In the environment of C alone. Before 5.38 perl would realloc environ, which is the C library's if something in C
@@ -75,9 +76,10 @@ static void set_in_c(pTHX_ const char *name, const char *value)
     my_setenv(name, value);
 }
 
-void keep_zone(pTHX)
+void name_zone(pTHX)
 {
-    char name[512];
-    if (!getenv("TZ") && !getenv("TZDIR") && zone_of_link(name, sizeof name))
+    char link[LONGEST];
+    const char *name;
+    if (!getenv("TZ") && !getenv("TZDIR") && (name = zone_of_link(link)))
         set_in_c(aTHX_ "TZ", name);
 }

@@ -65,9 +65,7 @@ impl Worker<'_> {
         let mut claimed = self.look(app, &mut events[..ask]);
         match claimed {
             Claimed::Events(0) => claimed = self.wait_for_work(app, &mut events),
-            Claimed::Events(count) => {
-                self.tiny.claimed(count, ask, usage::of_thread);
-            }
+            Claimed::Events(count) => self.tiny.claimed(count, ask, usage::of_thread),
             Claimed::Exit(_) => {}
         }
         if !matches!(claimed, Claimed::Events(0)) {
