@@ -154,6 +154,7 @@ SV *make_handlers(pTHX_ struct perl_host *);
 SV *make_input(pTHX_ struct perl_host *, const struct request *);
 
 /* zone.c */
+const char *zone_in(const char *link);           /* `Europe/Berlin` of ../usr/share/zoneinfo/Europe/Berlin, or NULL */
 void name_zone(pTHX);
 
 /* wait.c */

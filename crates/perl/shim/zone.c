@@ -35,8 +35,14 @@ static bool is_name(const char *name)
     }
 }
 
-/* The zone of /etc/localtime, as a link says, which `link` has room for: `Europe/Berlin`. NULL: it is none, or the C
- * library would not find it there. */
+const char *zone_in(const char *link)
+{
+    const char *name = strstr(link, "/zoneinfo/");
+    return name && is_name(name += sizeof "/zoneinfo/" - 1) ? name : NULL;
+}
+
+/* The zone of /etc/localtime, as a link says, which `link` has room for. NULL: it is none, or the C library would not
+ * find it there. */
 static const char *zone_of_link(char link[LONGEST])
 {
     char path[sizeof ZONES + LONGEST];
@@ -46,8 +52,7 @@ static const char *zone_of_link(char link[LONGEST])
     if (n <= 0)
         return NULL;
     link[n] = '\0';
-    name = strstr(link, "/zoneinfo/");
-    if (!name || !is_name(name += sizeof "/zoneinfo/" - 1))
+    if (!(name = zone_in(link)))
         return NULL;
     strcat(strcpy(path, ZONES), name);
     return stat(LOCAL, &local) == 0 && stat(path, &named) == 0

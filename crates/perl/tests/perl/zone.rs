@@ -1,6 +1,6 @@
 //! Local time: a worker names the zone, unless somebody has.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, c_char};
 
 use crate::support::{boot, expect};
 use crate::{Case, case};
@@ -10,7 +10,13 @@ pub(crate) const CASES: &[Case] = &[
     case("the_application_may_set_the_zone", set_by_the_application),
     case("a_zone_that_was_set_stays", set_before),
     case("what_c_has_set_before_may_be_set_again", set_in_c),
+    case("a_zone_is_words_between_single_slashes", names),
 ];
+
+unsafe extern "C" {
+    /// The zone's name in what a link says, within it, or null.
+    fn zone_in(link: *const c_char) -> *const c_char;
+}
 
 /// Says what %ENV has, what a child of the application has, and the hour that began 1970.
 const APP: &str = r#"sub {
@@ -102,5 +108,42 @@ fn set_in_c() {
         // SAFETY: as in `zone`: one thread, and what is pointed to is compared at once.
         let at = unsafe { CStr::from_ptr(libc::getenv(name.as_ptr())) };
         assert_eq!(at.to_str().unwrap(), value);
+    }
+}
+
+/// What else a link may say would be read by the C library as a rule, a path or another's file.
+fn names() {
+    let name = |link: &str| {
+        let link = CString::new(link).unwrap();
+        // SAFETY: a string that lives until what points into it has been copied.
+        unsafe {
+            let at = zone_in(link.as_ptr());
+            (!at.is_null()).then(|| CStr::from_ptr(at).to_string_lossy().into_owned())
+        }
+    };
+    for zone in ["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Etc/GMT+5", "GMT0"] {
+        for before in ["/usr/share", "../usr/share"] {
+            let link = format!("{before}/zoneinfo/{zone}");
+            assert_eq!(name(&link).as_deref(), Some(zone), "{link}");
+        }
+    }
+    for link in [
+        "/usr/share/zoneinfo/",
+        "/usr/share/zoneinfo//Europe/Berlin",
+        "/usr/share/zoneinfo/Europe//Berlin",
+        "/usr/share/zoneinfo/Europe/Berlin/",
+        "/usr/share/zoneinfo/../../../srv/here",
+        "/usr/share/zoneinfo/Europe/../UTC",
+        "/usr/share/zoneinfo/posix/../zoneinfo/UTC",
+        "/usr/share/zoneinfo/:UTC",
+        "/usr/share/zoneinfo/.hidden",
+        "/usr/share/zoneinfo/-UTC",
+        "/usr/share/zoneinfo/UTC=1",
+        "/usr/share/zoneinfo/Stra\u{df}e",
+        "/srv/here",
+        "zoneinfo/UTC",
+        "",
+    ] {
+        assert_eq!(name(link), None, "{link}");
     }
 }

@@ -603,7 +603,7 @@ pub static TABLE: &[Opt] = &[
         name: "access-log",
         unit: Unit::Path,
         help: "Write a line per request to this file, in Apache's combined format",
-        more: "Reopened on USR1. Under plackup the option is plackup's own.",
+        more: "Times are in UTC. Reopened on USR1. Under plackup the option is plackup's own.",
         doors: Doors::Program,
         part: FILES,
         set: |options, value| options.access_log = value.path(),
