@@ -58,17 +58,21 @@ pub struct SoakReport {
 
 impl SoakReport {
     /// By how much each process has grown from the first sample to the last: its number, KiB of
-    /// resident memory without that of files, and descriptors.
+    /// resident memory without that of files, and descriptors. A worker that had served less than others by the first
+    /// sample may become as large as the largest of them was.
     pub fn growth(&self) -> Vec<(u32, i64, i64)> {
         let (Some(first), Some(last)) = (self.samples.first(), self.samples.last()) else {
             return Vec::new();
         };
         let grown = |before: u64, after: u64| after.cast_signed() - before.cast_signed();
+        let workers = first.processes.iter().filter(|process| process.worker);
+        let largest = workers.map(|worker| worker.own).max();
         let of = |after: &Process| {
             let before = first.processes.iter().find(|before| before.pid == after.pid)?;
             let descriptors = |process: &Process| u64::try_from(process.descriptors).ok();
             let more = grown(descriptors(before)?, descriptors(after)?);
-            Some((after.pid, grown(before.own, after.own), more))
+            let warm = largest.filter(|_| after.worker).unwrap_or(before.own);
+            Some((after.pid, grown(warm, after.own), more))
         };
         last.processes.iter().filter_map(of).collect()
     }
@@ -141,4 +145,23 @@ fn rest(plan: &SoakPlan) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(processes: &[(u32, bool, u64)]) -> Sample {
+        let weighed =
+            |&(pid, worker, own)| Process { pid, worker, rss: own, own, pss: own, descriptors: 9 };
+        Sample { requests: 0, processes: processes.iter().map(weighed).collect() }
+    }
+
+    #[test]
+    fn a_worker_may_become_as_large_as_another_was_and_a_manager_may_not() {
+        let first = sample(&[(1, false, 500), (2, true, 9_000), (3, true, 4_000)]);
+        let last = sample(&[(1, false, 501), (2, true, 9_002), (3, true, 9_001)]);
+        let report = SoakReport { samples: vec![first, last], ..SoakReport::default() };
+        assert_eq!(report.growth(), [(1, 1, 0), (2, 2, 0), (3, 1, 0)]);
+    }
 }

@@ -12,6 +12,8 @@ use std::os::unix::fs::MetadataExt;
 pub struct Process {
     /// Its number.
     pub pid: u32,
+    /// Whether it is one of our workers, by its name.
+    pub worker: bool,
     /// Resident memory in KiB, shared pages included.
     pub rss: u64,
     /// The same without pages of files, which the kernel drops and reads again as it likes.
@@ -86,7 +88,8 @@ pub fn weigh(root: u32) -> Vec<Process> {
         };
         let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count();
         let own = field("RssAnon:")? + field("RssShmem:")?;
-        Some(Process { pid, rss: field("Rss:")?, own, pss: field("Pss:")?, descriptors })
+        let worker = status.starts_with("Name:\tmonoceros: work");
+        Some(Process { pid, worker, rss: field("Rss:")?, own, pss: field("Pss:")?, descriptors })
     };
     pids(root).into_iter().filter_map(one).collect()
 }
