@@ -28,13 +28,20 @@ const APP: &str = r#"sub {
     [200, [], [join ' ', $ENV{TZ} // 'none', $child, $hour - 24 * (gmtime 0)[3]]]
 }"#;
 
+/// A copy of what is pointed to; `None` of null.
+///
+/// # Safety
+///
+/// It is null, or a string that stays until this returns.
+unsafe fn text(at: *const c_char) -> Option<String> {
+    // SAFETY: not null here, and the caller says that it is a string.
+    (!at.is_null()).then(|| unsafe { CStr::from_ptr(at) }.to_string_lossy().into_owned())
+}
+
 /// What the C library is told.
 fn zone() -> Option<String> {
-    // SAFETY: this process has one thread, and what is pointed to is copied before anything else is done.
-    unsafe {
-        let at = libc::getenv(c"TZ".as_ptr());
-        (!at.is_null()).then(|| CStr::from_ptr(at).to_string_lossy().into_owned())
-    }
+    // SAFETY: this process has one thread, and nothing is set until the value is copied.
+    unsafe { text(libc::getenv(c"TZ".as_ptr())) }
 }
 
 /// What it has to be told: the name that /etc/localtime is a link to, if it is one.
@@ -105,9 +112,8 @@ fn set_in_c() {
     }
     expect(&mut perl, &[("set", "200  ABC-3 ABC-3 3")]);
     for (name, value) in [(c"SET_IN_C_0", "x"), (c"SET_IN_C_34", "x"), (c"TZ", "ABC-3")] {
-        // SAFETY: as in `zone`: one thread, and what is pointed to is compared at once.
-        let at = unsafe { CStr::from_ptr(libc::getenv(name.as_ptr())) };
-        assert_eq!(at.to_str().unwrap(), value);
+        // SAFETY: as in `zone`: one thread, and nothing is set until the value is copied.
+        assert_eq!(unsafe { text(libc::getenv(name.as_ptr())) }.as_deref(), Some(value));
     }
 }
 
@@ -116,10 +122,7 @@ fn names() {
     let name = |link: &str| {
         let link = CString::new(link).unwrap();
         // SAFETY: a string that lives until what points into it has been copied.
-        unsafe {
-            let at = zone_in(link.as_ptr());
-            (!at.is_null()).then(|| CStr::from_ptr(at).to_string_lossy().into_owned())
-        }
+        unsafe { text(zone_in(link.as_ptr())) }
     };
     for zone in ["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Etc/GMT+5", "GMT0"] {
         for before in ["/usr/share", "../usr/share"] {
