@@ -5,7 +5,7 @@
 #   make soak   the long stories: exactly-once for a minute, 9,000 idle connections, slow and hostile
 #               clients, a storm of 10,000, 2 million requests of mixed kinds, bodies of 5 GB (on the disk of
 #               temporary files), whatever applications do to a server 5,000 times and under valgrind: an hour, alone
-#   make model  walks through every interleaving of the protocol's small cases (two minutes)
+#   make model  walks through every interleaving of the protocol's small cases (four minutes)
 #   make fuzz   fuzzing of whatever reads bytes from elsewhere: ten minutes per target, or FUZZ_SECONDS=15
 #   make check  formatting, lints, documentation, dependencies, tidiness
 #   make count  system calls and instructions per request, against the bounds that are kept (a part of `make test`)

@@ -112,13 +112,19 @@ enum outcome perl_wait(struct perl_host *h, int fd, int writable, int timeout_ms
     return out;
 }
 
+/* An event's data, with the top bit set if it says more than that there are bytes: the end is near. */
+static uint64_t data_of(const struct epoll_event *event)
+{
+    return event->data.u64 | (event->events & ~(uint32_t)EPOLLIN ? UINT64_C(1) << 63 : 0);
+}
+
 /* Takes what is there, as far as there is room: a busy worker pays for one system call and no barrier. */
 static int claim_now(int list, uint64_t *data, int room)
 {
     struct epoll_event events[MOST_EVENTS];
     int got = epoll_wait(list, events, room < MOST_EVENTS ? room : MOST_EVENTS, 0);
     for (int i = 0; i < got; i++)
-        data[i] = events[i].data.u64;
+        data[i] = data_of(&events[i]);
     return got;
 }
 
@@ -144,7 +150,7 @@ enum outcome perl_claim(struct perl_host *h, int list, int timeout_ms, uint64_t 
     w.until = until_of(timeout_ms);
     out = wait_barred(h, &w);
     if (out == OUT_OK && w.ready > 0) {
-        *data = w.event.data.u64;
+        *data = data_of(&w.event);
         *ready = 1;
     }
     return out;

@@ -12,8 +12,8 @@ use crate::call::{Left, Perl};
 use crate::ffi;
 
 impl Perl {
-    /// Asks the ready list for events, puts what they were registered with into `data`, and returns how
-    /// many they are. With zero as patience it does not wait, and takes as many as there is room for, at
+    /// Asks the ready list for events, puts what they were registered with into `data`, with the top bit set
+    /// if an event says more than that there are bytes (its end), and returns how many they are. With zero as patience it does not wait, and takes as many as there is room for, at
     /// most 16; else it waits (`None`: without limit) for one. None at all if the patience ran out
     /// or a signal of ours was caught. Pending signal handlers of the application run here.
     ///

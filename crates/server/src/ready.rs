@@ -1,15 +1,19 @@
 //! The ready list: one epoll instance, made before forking and shared by all processes.
 //!
-//! Idle connections are in it, one-shot, so that an event is a claim: first come, first served, any
-//! free worker, and nothing waits behind a busy one. Every process keeps a connection under the same
-//! descriptor number, [`number`], so there is one registration per connection, made when it is armed
-//! first; arming it again is one system call and takes no memory. (The kernel's key is file *and* number:
-//! with numbers at random each pair of connection and worker would be a registration of its own.) Most
-//! connections without keep-alive are never in the list, and none is before: a registration that waits for
-//! nothing is told of the connection's end all the same, and a worker would wake for it.
+//! Idle connections are in it, edge-triggered: what comes is told once, to one worker, so that an event is a
+//! claim: first come, first served, any free worker, and nothing waits behind a busy one. A connection remains
+//! in the list while workers serve it one request after another, without a system call of theirs. It is
+//! armed when it enters, and again when something may be there that was told already: that asks the
+//! kernel to look. It leaves when the manager is given it, or when it ends: nobody shall wake for what is
+//! somebody's.
 //!
-//! Nothing is ever deleted from the list: a registration goes with the last copy of its file.
-//! An event may be older than the row it speaks of; see [`table`](crate::table).
+//! Every process keeps a connection under the same descriptor number, [`number`], so there is one registration
+//! per connection. (The kernel's key is file *and* number: with numbers at random each pair of connection
+//! and worker would be a registration of its own.) One that was left behind goes with the last copy of its
+//! file, and until then tells workers what they need not know.
+//!
+//! An event may be older than the row it speaks of, and may come while the row is Lent; see
+//! [`table`](crate::table).
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -17,6 +21,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::Errno;
 
+pub use crate::os::wait::ENDED;
 use crate::table::ConnId;
 
 /// Numbers below this one are the application's (`select` knows no larger ones).
@@ -30,8 +35,13 @@ pub fn number(slot: u32) -> i32 {
 /// What an event of the list speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// A Watched connection has bytes, or its end.
-    Connection(ConnId),
+    /// Something has come to a connection.
+    Connection {
+        /// Which one.
+        id: ConnId,
+        /// Its end was there as well: of that the list does not tell again.
+        ended: bool,
+    },
     /// There may be a job.
     Jobs,
     /// The supervisor is dead.
@@ -45,14 +55,15 @@ const LIFELINE: u32 = u32::MAX - 1;
 const WAKE: u32 = u32::MAX - 2;
 
 impl Event {
-    /// Reads the data that an event came with.
+    /// Reads the data that an event came with, [`ENDED`] included.
     pub fn from_bits(bits: u64) -> Self {
-        let id = ConnId::from_bits(bits);
-        match id.slot {
+        match ConnId::from_bits(bits | ENDED).slot {
             JOBS => Self::Jobs,
             LIFELINE => Self::Lifeline,
             WAKE => Self::Wake,
-            _ => Self::Connection(id),
+            _ => {
+                Self::Connection { id: ConnId::from_bits(bits & !ENDED), ended: bits & ENDED != 0 }
+            }
         }
     }
 }
@@ -73,7 +84,7 @@ impl ReadyList {
         Ok(Self { epoll: epoll::create(CreateFlags::CLOEXEC)? })
     }
 
-    /// Registers the workers' end of the job socket, level-triggered (one-shot would die with a
+    /// Registers the workers' end of the job socket, level-triggered (an event would die with a
     /// worker), the lifeline's read end, and the eventfd that wakes a worker, edge-triggered.
     ///
     /// # Errors
@@ -92,15 +103,15 @@ impl ReadyList {
         Ok(())
     }
 
-    /// Arms a connection: the next worker that asks is told when it has bytes, once. `is_new`: nobody
-    /// has armed it before, as far as the caller knows.
+    /// Arms a connection: some worker is told when it has bytes or its end, at once if they are there, and
+    /// whenever more of it comes. `is_new`: it is not in the list, as far as the caller knows.
     ///
     /// # Errors
     ///
     /// The kernel has no memory, the user's limit of watches is reached, or it cannot be armed under
     /// this number: give the connection to the manager.
     pub fn arm(&self, connection: BorrowedFd<'_>, id: ConnId, is_new: bool) -> io::Result<()> {
-        let events = EventFlags::IN | EventFlags::RDHUP | EventFlags::ONESHOT;
+        let events = EventFlags::IN | EventFlags::RDHUP | EventFlags::ET;
         let data = EventData::new_u64(id.to_bits());
         if !is_new {
             match epoll::modify(&self.epoll, connection, data, events) {
@@ -114,6 +125,12 @@ impl ReadyList {
             added => Ok(added?),
         }
     }
+
+    /// Takes a connection out, whatever may come. Whoever it belongs to, before they give it away.
+    pub fn leave(&self, connection: BorrowedFd<'_>) {
+        // An error: it is not there, or under another number.
+        let _ = epoll::delete(&self.epoll, connection);
+    }
 }
 
 impl AsFd for ReadyList {
@@ -124,29 +141,48 @@ impl AsFd for ReadyList {
 
 #[cfg(test)]
 mod tests {
-    use std::mem::MaybeUninit;
     use std::os::unix::net::UnixStream;
-
-    use rustix::event::Timespec;
+    use std::time::Duration;
 
     use super::*;
+    use crate::os::wait::claim;
+
+    fn told(list: &ReadyList) -> Vec<u64> {
+        let mut two = [0; 2];
+        let count = claim(list.as_fd(), Some(Duration::ZERO), None, &mut two).unwrap();
+        two[..count].to_vec()
+    }
 
     #[test]
-    fn arming_needs_no_earlier_registration_and_takes_one() {
+    fn what_comes_is_told_once_and_again_by_arming() {
         let list = ReadyList::new().unwrap();
         let (client, server) = UnixStream::pair().unwrap();
         let id = ConnId { slot: 3, serial: 4 };
-        let told = || {
-            let mut one = [MaybeUninit::uninit(); 1];
-            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-            let (events, _) = epoll::wait(&list, &mut one, Some(&now)).unwrap();
-            events.iter().map(|event| event.data.u64()).collect::<Vec<_>>()
-        };
-        rustix::io::write(&client, b"x").unwrap();
+        let bits = id.to_bits();
+        let say = || rustix::io::write(&client, b"x").unwrap();
+        say();
         for is_new in [false, true, true, false] {
             list.arm(server.as_fd(), id, is_new).unwrap();
-            assert_eq!(told(), [id.to_bits()]);
-            assert_eq!(told(), [], "one-shot");
+            assert_eq!(told(&list), [bits]);
+            assert_eq!(told(&list), [], "it is told already");
         }
+        say();
+        assert_eq!(told(&list), [bits], "more has come");
+        list.leave(server.as_fd());
+        say();
+        assert_eq!(told(&list), []);
+        list.arm(server.as_fd(), id, false).unwrap();
+        drop(client);
+        assert_eq!(told(&list), [bits | ENDED]);
+    }
+
+    #[test]
+    fn an_event_says_whether_the_end_is_there() {
+        let id = ConnId { slot: 3, serial: 4 };
+        for (bits, ended) in [(id.to_bits(), false), (id.to_bits() | ENDED, true)] {
+            assert_eq!(Event::from_bits(bits), Event::Connection { id, ended });
+        }
+        let of = |slot| Event::from_bits(ConnId { slot, serial: 0 }.to_bits());
+        assert_eq!([JOBS, LIFELINE, WAKE].map(of), [Event::Jobs, Event::Lifeline, Event::Wake]);
     }
 }

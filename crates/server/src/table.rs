@@ -12,7 +12,7 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU16, AtomicU32, AtomicU64};
 
 use crate::os::shared::{Pages, zeroable};
@@ -79,7 +79,7 @@ pub enum Owner {
         /// Whether a byte of an answer may have been written.
         begun: bool,
     },
-    /// Nobody but the kernel: the connection is idle, and armed in the ready list.
+    /// Nobody but the kernel: the connection is idle, and armed in the ready list, or about to be.
     Watched,
 }
 
@@ -184,6 +184,8 @@ pub struct Row {
     number: AtomicI32,
     /// 1: the request that was begun last is a HEAD.
     head: AtomicU8,
+    /// 1: an event may have come while the row was Lent.
+    stirred: AtomicU8,
 }
 
 zeroable!(Row {
@@ -195,6 +197,7 @@ zeroable!(Row {
     listener: AtomicU32,
     number: AtomicI32,
     head: AtomicU8,
+    stirred: AtomicU8,
 });
 
 impl Row {
@@ -226,7 +229,29 @@ impl Row {
     pub fn change(&self, serial: u32, from: Owner, to: Owner) -> bool {
         debug_assert!(from.may_become(to), "no arrow {from:?} -> {to:?}");
         let (from, to) = (Self::pack(serial, from), Self::pack(serial, to));
-        self.word.compare_exchange(from, to, AcqRel, Acquire).is_ok()
+        self.word.compare_exchange(from, to, SeqCst, SeqCst).is_ok()
+    }
+
+    /// Says that the ready list has told somebody of this connection to whom it was not lent. First this, then
+    /// another look at the word: whoever makes the row Watched looks here afterwards
+    /// ([`is_stirred`](Self::is_stirred)), and so one of the two notices.
+    pub fn stir(&self) {
+        self.stirred.store(1, SeqCst);
+    }
+
+    /// Whether the connection has to be armed, so that the list tells of it again.
+    pub fn is_stirred(&self) -> bool {
+        self.stirred.load(SeqCst) != 0
+    }
+
+    /// The same, and forgets it. Whoever the row is Lent to, and then they arm the connection: should they die
+    /// instead, the recovery from that does.
+    pub fn take_stirred(&self) -> bool {
+        let stirred = self.is_stirred();
+        if stirred {
+            self.stirred.store(0, SeqCst);
+        }
+        stirred
     }
 
     /// Frees the slot: the row is Held under the next serial, which it returns. The manager only,
@@ -245,6 +270,7 @@ impl Row {
         self.number.store(new.number, Relaxed);
         self.requests.store(0, Relaxed);
         self.head.store(0, Relaxed);
+        self.stirred.store(0, Relaxed);
         self.last.store(new.now, Relaxed);
     }
 

@@ -164,7 +164,14 @@ fn claim() {
     add(&list, &client.ours, 0x1_0000_0007);
     assert_eq!(claim_one(&mut perl, list.as_fd(), Some(Duration::from_millis(20))), Ok(None));
     std::io::Write::write_all(&mut &client.theirs, b"x").unwrap();
-    assert_eq!(claim_one(&mut perl, list.as_fd(), None), Ok(Some(0x1_0000_0007)));
+    for patience in [None, Some(Duration::ZERO)] {
+        assert_eq!(claim_one(&mut perl, list.as_fd(), patience), Ok(Some(0x1_0000_0007)));
+    }
+    client.theirs.shutdown(std::net::Shutdown::Both).unwrap();
+    for patience in [None, Some(Duration::ZERO)] {
+        let ended = claim_one(&mut perl, list.as_fd(), patience);
+        assert_eq!(ended, Ok(Some(0x8000_0001_0000_0007)), "more than bytes");
+    }
 }
 
 fn claim_several() {

@@ -148,6 +148,9 @@ impl Manager<'_> {
         if !held && !row.change(id.serial, Owner::Watched, Owner::Held) {
             return self.set_deadline(id, self.silence_deadline()); // a worker was faster
         }
+        if !held {
+            self.leave_list(id);
+        }
         let Some(connection) = self.desks.get(id) else { return };
         match recv(&connection.fd, &mut [0_u8; 1], RecvFlags::DONTWAIT | RecvFlags::PEEK) {
             Ok((n, _)) if n > 0 && held => {

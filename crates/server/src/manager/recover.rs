@@ -51,6 +51,8 @@ impl Manager<'_> {
 
     fn recover_row(&mut self, worker: WorkerId, id: ConnId) {
         let Some(row) = self.shared.table.row(id.slot) else { return };
+        // What the dead worker was told of it, if anything, is told to nobody else.
+        row.stir();
         match row.owner(id.serial) {
             Some(lent @ Owner::Lent { worker: whose, begun }) if whose == worker => {
                 if !row.change(id.serial, lent, Owner::Held) {
@@ -70,25 +72,38 @@ impl Manager<'_> {
         }
     }
 
-    /// A worker may have claimed the event and not the row.
+    /// A worker may have been given the event and not have claimed the row.
     pub(super) fn arm_again(&mut self, id: ConnId) {
-        let Some(row) = self.shared.table.row(id.slot) else { return };
+        self.give_number(id);
         let Some(connection) = self.desks.get(id) else { return };
-        if !connection.numbered {
-            // The number that it has in all processes, if that is free here: arming it under another
-            // one would be a registration beside the workers'.
-            if std::mem::take(&mut connection.polled) {
-                self.poll.remove(connection.fd.as_fd());
-            }
-            if let Ok(fd) = fcntl_dupfd_cloexec(&connection.fd, ready::number(id.slot)) {
-                row.renumber(socket::number(fd.as_fd()));
-                connection.fd = fd;
-            }
-            connection.numbered = true;
-        }
         if let Err(error) = self.shared.ready.arm(connection.fd.as_fd(), id, false) {
             warn!(connection = %id, "cannot be armed: {error}");
             self.end_if_silent(id);
+        }
+    }
+
+    /// Calls a connection by the number that it has in all processes, if that is free here: arming it under
+    /// another one would be a registration beside the workers'.
+    fn give_number(&mut self, id: ConnId) {
+        let Some(row) = self.shared.table.row(id.slot) else { return };
+        let Some(connection) = self.desks.get(id) else { return };
+        if std::mem::replace(&mut connection.numbered, true) {
+            return;
+        }
+        if std::mem::take(&mut connection.polled) {
+            self.poll.remove(connection.fd.as_fd());
+        }
+        if let Ok(fd) = fcntl_dupfd_cloexec(&connection.fd, ready::number(id.slot)) {
+            row.renumber(socket::number(fd.as_fd()));
+            connection.fd = fd;
+        }
+    }
+
+    /// Takes a connection that was Watched, and is the manager's now, out of the ready list.
+    pub(super) fn leave_list(&mut self, id: ConnId) {
+        self.give_number(id);
+        if let Some(connection) = self.desks.get(id) {
+            self.shared.ready.leave(connection.fd.as_fd());
         }
     }
 }

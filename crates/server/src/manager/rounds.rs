@@ -81,7 +81,7 @@ impl Manager<'_> {
 
     fn free(&mut self, events: &[u64]) {
         for bits in events {
-            if let Event::Connection(id) = Event::from_bits(*bits) {
+            if let Event::Connection { id, .. } = Event::from_bits(*bits) {
                 self.free_one(id);
             }
         }
@@ -91,8 +91,9 @@ impl Manager<'_> {
     fn free_one(&mut self, id: ConnId) {
         let Some(connection) = self.desks.find(id) else { return };
         push(connection.fd.as_fd());
-        let watched = self.shared.table.row(id.slot).and_then(|row| row.owner(id.serial));
-        if watched == Some(Owner::Watched) {
+        let Some(row) = self.shared.table.row(id.slot) else { return };
+        row.stir();
+        if row.owner(id.serial) == Some(Owner::Watched) {
             self.arm_again(id);
         }
     }

@@ -14,8 +14,12 @@ use super::signal::Mask;
 /// The most events of one [`claim`].
 pub const MOST_EVENTS: usize = 16;
 
+/// What is added to an event's data if the event says more than that there are bytes: the end is there as
+/// well, or an error.
+pub const ENDED: u64 = 1 << 63;
+
 /// Asks the epoll instance `list` for as many events as `data` has room for, at most
-/// [`MOST_EVENTS`], and puts their data there. Returns how many: none when `patience` ran out (`None`:
+/// [`MOST_EVENTS`], and puts their data there, with [`ENDED`] where it is due. Returns how many: none when `patience` ran out (`None`:
 /// no limit, zero: do not wait) or a signal came. The mask `open`, if there is one, holds while it waits.
 ///
 /// # Errors
@@ -35,10 +39,13 @@ pub fn claim(
     let got = unsafe { libc::epoll_pwait(raw(list), events.as_mut_ptr(), room, limit, mask) };
     let Ok(count) = usize::try_from(got) else { return interrupted_is(0) };
     for (place, event) in data.iter_mut().zip(&events[..count]) {
-        *place = event.u64;
+        *place = event.u64 | if event.events & !READABLE_ALONE == 0 { 0 } else { ENDED };
     }
     Ok(count)
 }
+
+/// An event that says no more than that there are bytes.
+const READABLE_ALONE: u32 = libc::EPOLLIN.cast_unsigned();
 
 /// Waits until `fd` has one of `events` (`POLLIN`, `POLLOUT`) or is broken: `true`. `false` when
 /// `patience` ran out or a signal came. The mask `open` holds while it waits.

@@ -86,6 +86,18 @@ fn a_retired_row_is_held_under_the_next_serial() {
 }
 
 #[test]
+fn a_stirred_row_remains_so_until_it_is_taken_or_another_connections() {
+    let table = Table::new(1).unwrap();
+    let row = table.row(0).unwrap();
+    row.stir();
+    row.stir();
+    assert!(row.is_stirred() && row.take_stirred() && !row.is_stirred() && !row.take_stirred());
+    row.stir();
+    row.begin(&Newcomer { peer: None, local: None, listener: 0, number: 5, now: 9 });
+    assert!(!row.is_stirred());
+}
+
+#[test]
 fn addresses_survive_the_row() {
     let table = Table::new(1).unwrap();
     let row = table.row(0).unwrap();

@@ -175,7 +175,8 @@ pub trait App {
     /// application forked, and not after an `exit` of the application's.
     fn leaving(&mut self) {}
 
-    /// Asks the ready list for events, and puts the data they were registered with into `data`. With
+    /// Asks the ready list for events, and puts the data they were registered with into `data`, with
+    /// [`ENDED`](crate::ready::ENDED) if an event says more than that there are bytes. With
     /// zero as patience: what is there, as far as there is room. Else it waits for one; `None`
     /// waits without limit.
     fn claim(

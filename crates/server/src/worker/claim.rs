@@ -2,7 +2,7 @@
 //!
 //! The answer is a job from the manager, or a connection that has become readable; or several of them,
 //! while requests are tiny ([`tiny`](super::tiny), [`round`](super::round)). The list is one
-//! epoll instance shared by all workers and armed one-shot, so the kernel is the run queue: first
+//! epoll instance shared by all workers that tells of each thing once, so the kernel is the run queue: first
 //! come, first served, and nothing waits behind a busy worker while another is free; or for milliseconds behind one
 //! whose requests were tiny until now ([`aside`](super::aside)).
 //!
@@ -11,7 +11,8 @@
 //! older than what the list has next ([`arrivals`](crate::arrivals)).
 //!
 //! The price: an event may be older than the row it speaks of. So it carries the row's serial, and
-//! a claim is one compare-and-swap; who loses it drops the event and leaves the socket alone.
+//! a claim is one compare-and-swap; who loses it says so beside the word, looks again, drops the event and
+//! leaves the socket alone.
 //!
 //! Not here: the descriptor ([`cache`](super::cache)), and whether the request is complete
 //! ([`super::read`]).
@@ -25,7 +26,7 @@ use tracing::{error, info};
 use super::app::{App, Claimed};
 use super::fetch::{self, FetchError};
 use super::read::{self, Got};
-use super::{Turn, Worker};
+use super::{Listed, Turn, Worker};
 use crate::channel::job;
 use crate::channel::message::{End, Message};
 use crate::config::exit;
@@ -90,9 +91,9 @@ impl Worker<'_> {
     /// Sees one event through.
     fn see_to(&mut self, app: &mut dyn App, bits: u64) -> Turn {
         match Event::from_bits(bits) {
-            Event::Connection(id) => {
+            Event::Connection { id, ended } => {
                 step("event");
-                self.claim_connection(app, id)
+                self.claim_connection(app, id, ended)
             }
             Event::Jobs => {
                 self.shared.arrivals.entry(self.found);
@@ -146,20 +147,22 @@ impl Worker<'_> {
             return Turn::On;
         }
         step("claim-job");
+        self.listed = Listed::No;
         if self.cache.get(job.id).is_none() {
             self.cache.put(job.id, client);
         }
         self.serve_job(app, row, &job, file.as_ref().map(AsFd::as_fd))
     }
 
-    fn claim_connection(&mut self, app: &mut dyn App, id: ConnId) -> Turn {
+    fn claim_connection(&mut self, app: &mut dyn App, id: ConnId, ended: bool) -> Turn {
         let shared = self.shared;
         let Some(row) = shared.table.row(id.slot) else { return Turn::On };
-        if !row.change(id.serial, Owner::Watched, Owner::lent(self.me)) {
-            self.forget_if_over(id, row);
+        if !self.claim_row(id, row) {
             return Turn::On;
         }
         step("claim-event");
+        // A read of a UNIX socket stops where the client has sent descriptors along.
+        self.listed = if ended || row.peer().is_none() { Listed::Spent } else { Listed::Yes };
         if self.cache.get(id).is_none() && !self.copy(id, row) {
             match fetch::fetch(app, self.manager.as_fd(), &mut self.cache, id) {
                 Ok(()) => {}
@@ -179,13 +182,36 @@ impl Worker<'_> {
         self.read_connection(app, id, row)
     }
 
+    /// Watched becomes Lent to this worker. If it is lent to another one already, they may have read too early
+    /// for what the event was about: they are told to have the list look again.
+    fn claim_row(&mut self, id: ConnId, row: &Row) -> bool {
+        let me = self.me;
+        let claim = || row.change(id.serial, Owner::Watched, Owner::lent(me));
+        if claim() {
+            return true;
+        }
+        if row.owner(id.serial).is_none() {
+            // It is over, so the copy is not needed any more.
+            self.cache.forget(id);
+            return false;
+        }
+        step("too-early");
+        row.stir();
+        step("stir");
+        claim()
+    }
+
     /// Step 6: one read.
     fn read_connection(&mut self, app: &mut dyn App, id: ConnId, row: &Row) -> Turn {
-        let Some(client) = self.cache.get(id) else { return Turn::On };
+        // Under the number that it has in the ready list, from which it may have to leave.
+        let Some(client) = self.cache.numbered(id) else { return Turn::On };
         let mut input = std::mem::take(&mut self.input);
         let turn = match read::once(client, &mut input, row.peer().is_some()) {
             Got::Bytes(n, age) => {
                 step("read");
+                if n == input.len() {
+                    self.listed = Listed::Spent;
+                }
                 self.note_arrival(age);
                 self.serve(app, id, row, input.get(..n).unwrap_or_default(), age)
             }
@@ -207,13 +233,6 @@ impl Worker<'_> {
         if self.shared.flags().jobs() > 0 {
             let arrived = age.map(|age| clock::now().saturating_sub(clock::milliseconds(age)));
             self.shared.arrivals.event(arrived);
-        }
-    }
-
-    /// An event of a connection that is over shows which copy is not needed any more.
-    fn forget_if_over(&mut self, id: ConnId, row: &Row) {
-        if row.owner(id.serial).is_none() {
-            self.cache.forget(id);
         }
     }
 

@@ -49,7 +49,8 @@ use crate::os::signal::{self, Mask};
 use crate::os::{clock, process};
 use crate::scoreboard::State;
 use crate::shared::{Phase, Shared};
-use crate::table::WorkerId;
+use crate::steps::step;
+use crate::table::{ConnId, WorkerId};
 
 /// What a new worker is given.
 #[derive(Debug)]
@@ -79,6 +80,18 @@ enum Turn {
     Vanish(i32),
 }
 
+/// Whether the connection at hand is in the ready list: if not it is armed when it is released, and if it is
+/// it leaves when it is given away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Listed {
+    /// Not as far as this worker knows: it came with a job.
+    No,
+    /// An event brought it, and the list tells of whatever comes from now on.
+    Yes,
+    /// The same, but something may be left of which the list does not tell again, unless it is armed.
+    Spent,
+}
+
 /// How often a worker closes copies of connections that are over.
 const SWEEP: Duration = Duration::from_secs(1);
 
@@ -99,6 +112,7 @@ struct Worker<'a> {
     round: Round,
     tiny: Tiny,
     aside: Aside,
+    listed: Listed,
     /// When the last claim brought something, in milliseconds of the monotonic clock.
     found: u64,
     /// When copies of connections that are over were closed last, on the same clock.
@@ -178,6 +192,7 @@ impl<'a> Worker<'a> {
             round: Round::default(),
             tiny: Tiny::new(),
             aside: Aside::new(shared.at_once),
+            listed: Listed::No,
             found: 0,
             swept: 0,
             // Anew, for the application may have put itself beneath a filter when it was loaded.
@@ -215,8 +230,21 @@ impl<'a> Worker<'a> {
         None
     }
 
+    /// Takes the connection at hand out of the ready list, before it is given away.
+    fn leave_list(&self, id: ConnId) {
+        if self.listed != Listed::No
+            && let Some(client) = self.cache.get(id)
+        {
+            self.shared.ready.leave(client);
+            step("leave");
+        }
+    }
+
     /// Sends a message to the manager. If it is dead, so is this generation: leave.
     fn tell(&self, app: &mut dyn App, message: &Message<'_>, file: Option<BorrowedFd<'_>>) -> Turn {
+        if let Message::Partial(id, _) | Message::Drain(id, _) = message {
+            self.leave_list(*id);
+        }
         match fetch::tell(app, self.manager.as_fd(), message, file) {
             Ok(()) => Turn::On,
             Err(fetch::TellError::Gone(why)) => {

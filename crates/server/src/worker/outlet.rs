@@ -18,6 +18,7 @@ use super::deadline::Deadline;
 use super::reply::Pace;
 use super::unsent::{Unsent, send_part};
 use crate::os::{clock, socket::nonblocking};
+use crate::ready::ReadyList;
 use crate::spool::{Room, Spool};
 use crate::steps::step;
 use crate::table::{ConnId, Owner, Row, WorkerId};
@@ -32,6 +33,8 @@ pub(crate) struct Addressee<'a> {
     pub(crate) client: BorrowedFd<'a>,
     pub(crate) row: &'a Row,
     pub(crate) id: ConnId,
+    /// The ready list, if the connection is in it.
+    pub(crate) list: Option<&'a ReadyList>,
     /// Who writes: the row is Lent to it.
     pub(crate) worker: WorkerId,
     /// Where large remainders go.
@@ -118,6 +121,13 @@ impl<'a> Outlet<'a> {
 
     pub(crate) fn into_unsent(self) -> Unsent {
         self.unsent
+    }
+
+    /// Takes the connection out of the ready list.
+    pub(crate) fn leave_list(&self) {
+        if let Some(list) = self.to.list {
+            list.leave(self.to.client);
+        }
     }
 
     /// Marks the answer as begun; the last moment at which a deadline may take the row away.

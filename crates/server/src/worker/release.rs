@@ -1,8 +1,9 @@
 //! Step 9 of a request: the end of this worker's turn with a connection.
 //!
 //! An answer that is whole and kept leaves the row Watched, and armed: first the word, then the
-//! world, so that whoever is given the event does not find the row still Lent. Everything else is a
-//! message, and the message gives the connection away.
+//! world, so that whoever is given the event does not find the row still Lent. A connection that an event
+//! has brought is armed already, unless somebody was given the next event too early and has said so.
+//! Everything else is a message, and the message gives the connection away, out of the list.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -15,7 +16,7 @@ use super::last_resort::Written;
 use super::serve::Answered;
 use super::unsent::Unsent;
 use super::verdict::{Finished, Verdict};
-use super::{Turn, Worker};
+use super::{Listed, Turn, Worker};
 use crate::channel::message::{Drain, End, MOST_BYTES, Message};
 use crate::ledger;
 use crate::os::clock;
@@ -41,7 +42,10 @@ impl Worker<'_> {
         if let Outcome::Forked(status) = outcome {
             return Ok(Turn::Vanish(status));
         }
-        let Finished { verdict, unsent, held, .. } = finished;
+        let Finished { verdict, unsent, held, seen, .. } = finished;
+        if seen {
+            self.listed = Listed::No;
+        }
         if held && verdict == Verdict::Keep {
             self.hold(id);
         }
@@ -101,7 +105,7 @@ impl Worker<'_> {
         again
     }
 
-    /// Makes the row Watched, and arms it.
+    /// Makes the row Watched, and sees that it is armed.
     pub(super) fn watch(&mut self, app: &mut dyn App, id: ConnId, row: &Row) -> Turn {
         let now = clock::now();
         row.touch(now);
@@ -110,13 +114,18 @@ impl Worker<'_> {
         let Some((_, owner)) = Some(row.state()).filter(|(serial, _)| *serial == id.serial) else {
             return Turn::On;
         };
-        if !matches!(owner, Owner::Lent { worker, .. } if worker == self.me)
-            || !row.change(id.serial, owner, Owner::Watched)
-        {
+        if !matches!(owner, Owner::Lent { worker, .. } if worker == self.me) {
+            return Turn::On;
+        }
+        let stirred = row.take_stirred();
+        if !row.change(id.serial, owner, Owner::Watched) {
             return Turn::On;
         }
         step("watch");
         let Some(client) = self.cache.numbered(id) else { return Turn::On };
+        if self.listed == Listed::Yes && !stirred && !row.is_stirred() {
+            return Turn::On;
+        }
         if self.shared.ready.arm(client, id, is_new).is_ok() {
             step("arm");
             return Turn::On;
@@ -191,6 +200,7 @@ impl Worker<'_> {
 
     /// The same, when its last answer may be held back until this end.
     fn ended(&mut self, app: &mut dyn App, id: ConnId, end: End, held: bool) -> Turn {
+        self.leave_list(id);
         if self.shared.over.listens(self.me) && self.shut(id, end) {
             self.cache.forget(id);
             self.shared.over.say(self.me, id);

@@ -360,6 +360,7 @@ impl<'a> Reply<'a> {
         Finished {
             verdict,
             held: self.outlet.is_held(),
+            seen: self.seen.is_some(),
             unsent: self.outlet.into_unsent(),
             status: self.status,
             bytes: self.bytes,

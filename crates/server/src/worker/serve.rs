@@ -12,7 +12,7 @@ use super::read::{self, Whole};
 use super::reply::Reply;
 use super::unsent::Unsent;
 use super::verdict::Finished;
-use super::{Turn, Worker, forwarded, site};
+use super::{Listed, Turn, Worker, forwarded, site};
 use crate::channel::job::Job;
 use crate::channel::message::{End, Message};
 use crate::http::framing::Framing;
@@ -232,6 +232,7 @@ impl Worker<'_> {
             client: self.cache.get(id)?,
             row,
             id,
+            list: (self.listed != Listed::No).then_some(&self.shared.ready),
             worker: self.me,
             spool_dir: &self.site.config.spool_dir,
             timeout: self.site.config.timeout,

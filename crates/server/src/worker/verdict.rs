@@ -26,6 +26,8 @@ pub(crate) struct Finished {
     pub(crate) unsent: Unsent,
     /// The kernel holds it back until it is pushed.
     pub(crate) held: bool,
+    /// The application has looked at the socket, so the connection has left the ready list.
+    pub(crate) seen: bool,
     pub(crate) status: i64,
     /// Bytes of body that left, or will.
     pub(crate) bytes: u64,
@@ -34,6 +36,13 @@ pub(crate) struct Finished {
 impl Finished {
     /// The connection was not ours any more.
     pub(crate) fn lost() -> Self {
-        Self { verdict: Verdict::Lost, unsent: Unsent::Nothing, held: false, status: 0, bytes: 0 }
+        Self {
+            verdict: Verdict::Lost,
+            unsent: Unsent::Nothing,
+            held: false,
+            seen: false,
+            status: 0,
+            bytes: 0,
+        }
     }
 }

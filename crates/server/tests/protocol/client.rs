@@ -2,7 +2,10 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::AsFd;
 use std::time::Duration;
+
+use monoceros_server::os::socket::unsent;
 
 use crate::server::{DEADLINE, Server};
 
@@ -105,6 +108,11 @@ impl Client {
 
     pub(crate) fn shut_writing(&self) {
         self.stream.shutdown(Shutdown::Write).unwrap();
+    }
+
+    /// Whether the server's kernel has all that was sent.
+    pub(crate) fn has_arrived(&self) -> bool {
+        unsent(self.stream.as_fd()) == 0
     }
 
     /// All that comes until the connection ends.

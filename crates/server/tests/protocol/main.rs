@@ -15,6 +15,7 @@ mod aside;
 mod client;
 mod crowd;
 mod limits;
+mod list;
 mod orders;
 mod rounds;
 mod server;

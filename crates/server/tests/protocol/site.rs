@@ -89,6 +89,14 @@ fn answer(ran: &mut File, request: &Request<'_>, reply: &mut Reply<'_>) -> Outco
             }
             reply.whole(200, &plain, &[b"done"]).unwrap();
         }
+        "look" => {
+            reply.look();
+            let gate = std::env::var_os(GATE).map(PathBuf::from).unwrap();
+            while gate.exists() {
+                std::thread::park_timeout(Duration::from_millis(1));
+            }
+            reply.whole(200, &plain, &[b"looked"]).unwrap();
+        }
         "exit" => return Outcome::Exit(7),
         "hang" => loop {
             rustix::event::pause();

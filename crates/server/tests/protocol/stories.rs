@@ -17,10 +17,12 @@ use crate::site;
 pub(crate) type Story = (String, Box<dyn FnOnce() + std::panic::UnwindSafe>);
 
 /// The steps of a worker, and those of the manager, in the order of the protocol.
-const WORKER_STEPS: [&str; 19] = [
+const WORKER_STEPS: [&str; 22] = [
     "receive",
     "claim-job",
     "event",
+    "too-early",
+    "stir",
     "claim-event",
     "fetch",
     "wait",
@@ -32,6 +34,7 @@ const WORKER_STEPS: [&str; 19] = [
     "watch",
     "arm",
     "more",
+    "leave",
     "partial",
     "drain",
     "closed",
@@ -70,6 +73,7 @@ pub(crate) fn all() -> Vec<Story> {
     all.extend(crate::crowd::all());
     all.extend(crate::aside::all());
     all.extend(crate::limits::all());
+    all.extend(crate::list::all());
     all.extend(crate::rounds::all());
     all.push(("recycled_workers_cost_nothing".to_owned(), Box::new(recycled_workers_cost_nothing)));
     all

@@ -21,6 +21,7 @@ pub(crate) fn addressee<'a>(
         client,
         row,
         id,
+        list: None,
         worker: 1,
         spool_dir: Path::new("/tmp"),
         sendfile_roots: &[],

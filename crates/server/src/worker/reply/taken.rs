@@ -5,6 +5,8 @@
 //! nothing was written meanwhile, which TCP's own count tells; and none by the manager, whom *begun*
 //! keeps from it.
 //!
+//! Nor shall what the client sends meanwhile wake other workers: the connection leaves the ready list.
+//!
 //! The price: a request that might be taken over and whose worker is killed ends in a reset, though a
 //! 502 might still have been possible.
 
@@ -14,7 +16,10 @@ use crate::os::socket::written;
 impl Reply<'_> {
     /// The application looks at the socket: from now on it may write there without our knowing.
     pub fn look(&mut self) {
-        self.seen.get_or_insert_with(|| written(self.outlet.client()));
+        if self.seen.is_none() {
+            self.outlet.leave_list();
+            self.seen = Some(written(self.outlet.client()));
+        }
     }
 
     /// The connection may turn out to be the application's: should its worker die, or its time be
