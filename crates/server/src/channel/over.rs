@@ -1,9 +1,10 @@
 //! Connections that are over, as workers say it without waking the manager: a ring per worker, in
 //! shared memory.
 //!
-//! Whoever ends a connection with nothing left to do for it shuts it down; what remains is the manager's
-//! copy of the descriptor and the slot, which can wait until the manager is awake for another reason. An
-//! entry is the message *closed* in every other respect: it gives the connection away, the manager moves
+//! Whoever ends a connection with nothing left to do for it says so here, and shuts it down, at once or a few
+//! together; what remains is the manager's copy of the descriptor and the slot, which can wait until the
+//! manager is awake for another reason. Should a worker take too long, or die, the manager shuts down what it
+//! has not. An entry is the message *closed* in every other respect: it gives the connection away, the manager moves
 //! the row when it takes it, and takes what a dead worker has left before anything else.
 //!
 //! The price: the last copies of a quiet server are closed with the next deadline. Who cannot wait so
@@ -25,23 +26,25 @@ const ROOM: usize = 64;
 struct Ring {
     /// How many were said, modulo 2³². The worker's.
     said: AtomicU32,
+    /// How many of those it has shut down.
+    shut: AtomicU32,
     /// How many were taken. The manager's.
     taken: AtomicU32,
     entries: [AtomicU64; ROOM],
 }
 
-zeroable!(Ring { said: AtomicU32, taken: AtomicU32, entries: [AtomicU64; ROOM] });
+zeroable!(Ring { said: AtomicU32, shut: AtomicU32, taken: AtomicU32, entries: [AtomicU64; ROOM] });
 
 /// What the manager wants to hear, and whether there is anything.
 #[derive(Debug)]
 struct Bell {
-    /// How many were said in all rings.
-    said: AtomicU32,
+    /// How many were shut down in all rings.
+    shut: AtomicU32,
     /// 1: nothing is to be said here.
     asked: AtomicU32,
 }
 
-zeroable!(Bell { said: AtomicU32, asked: AtomicU32 });
+zeroable!(Bell { shut: AtomicU32, asked: AtomicU32 });
 
 /// The rings of all workers.
 #[derive(Debug)]
@@ -74,22 +77,42 @@ impl Over {
         self.bell[0].asked.load(Acquire) == 0 && self.ring(worker).is_some_and(has_room)
     }
 
-    /// Gives a connection away that this worker has shut down. Only after [`listens`](Self::listens).
+    /// Gives a connection away that this worker is about to shut down. Only after [`listens`](Self::listens).
     pub fn say(&self, worker: WorkerId, id: ConnId) {
         let Some(ring) = self.ring(worker) else { return };
         let said = ring.said.load(Relaxed);
         if let Some(entry) = place(ring, said) {
             entry.store(id.to_bits(), Relaxed);
             ring.said.store(said.wrapping_add(1), Release);
-            self.bell[0].said.fetch_add(1, Release);
         }
     }
 
-    /// The next connection that this worker has given away. The manager only.
+    /// This worker has shut down everything that it has given away.
+    pub fn are_shut(&self, worker: WorkerId) {
+        let Some(ring) = self.ring(worker) else { return };
+        let said = ring.said.load(Relaxed);
+        let more = said.wrapping_sub(ring.shut.load(Relaxed));
+        ring.shut.store(said, Release);
+        self.bell[0].shut.fetch_add(more, Release);
+    }
+
+    /// The next connection that this worker has given away and shut down. The manager only.
     pub fn take(&self, worker: WorkerId) -> Option<ConnId> {
         let ring = self.ring(worker)?;
+        Self::take_up_to(ring, ring.shut.load(Acquire))
+    }
+
+    /// The next that it has given away, and may not have shut down. The manager only.
+    pub fn take_any(&self, worker: WorkerId) -> Option<ConnId> {
+        let ring = self.ring(worker)?;
+        Self::take_up_to(ring, ring.said.load(Acquire))
+    }
+
+    fn take_up_to(ring: &Ring, end: u32) -> Option<ConnId> {
         let taken = ring.taken.load(Relaxed);
-        if taken == ring.said.load(Acquire) {
+        // More than there is room for: the end is behind what was taken before it was shut down.
+        let left = usize::try_from(end.wrapping_sub(taken)).unwrap_or(usize::MAX);
+        if left == 0 || left > ROOM {
             return None;
         }
         let id = ConnId::from_bits(place(ring, taken)?.load(Relaxed));
@@ -97,10 +120,10 @@ impl Over {
         Some(id)
     }
 
-    /// How many were said by all, modulo 2³²: who finds the same number again has missed nothing but,
+    /// How many were shut down by all, modulo 2³²: who finds the same number again has missed nothing but,
     /// perhaps, the last word of the dead.
-    pub fn said(&self) -> u32 {
-        self.bell[0].said.load(Acquire)
+    pub fn shut(&self) -> u32 {
+        self.bell[0].shut.load(Acquire)
     }
 
     /// The worker numbers that there can be.
@@ -136,13 +159,15 @@ mod tests {
                 over.say(1, id(slot));
                 slot += 1;
             }
+            assert_eq!(over.take(1), None, "they are not shut down");
+            over.are_shut(1);
             assert_eq!(slot - expected, 64, "round {round}");
             assert!(over.listens(0));
             while let Some(taken) = over.take(1) {
                 assert_eq!(taken, id(expected));
                 expected += 1;
             }
-            assert_eq!((expected, over.said()), (slot, slot));
+            assert_eq!((expected, over.shut()), (slot, slot));
         }
         assert_eq!(over.take(0), None);
     }
@@ -151,6 +176,7 @@ mod tests {
     fn who_asks_for_messages_still_gets_what_was_said_before() {
         let over = Over::new(1).unwrap();
         over.say(0, id(3));
+        over.are_shut(0);
         over.ask(true);
         assert!(!over.listens(0));
         assert_eq!(over.take(0), Some(id(3)));
@@ -159,11 +185,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_taken_before_it_is_shut_down_is_not_taken_again() {
+        let over = Over::new(1).unwrap();
+        over.say(0, id(1));
+        over.are_shut(0);
+        over.say(0, id(2));
+        over.say(0, id(3));
+        assert_eq!((over.take(0), over.take(0)), (Some(id(1)), None));
+        assert_eq!((over.take_any(0), over.take(0)), (Some(id(2)), None));
+        over.say(0, id(4));
+        over.are_shut(0);
+        assert_eq!((over.take(0), over.take(0), over.take(0)), (Some(id(3)), Some(id(4)), None));
+        assert_eq!(over.take_any(0), None);
+        assert_eq!(over.shut(), 4);
+    }
+
+    #[test]
     fn there_is_no_ring_for_a_number_that_nobody_has() {
         let over = Over::new(1).unwrap();
         assert!(!over.listens(1));
         over.say(1, id(0));
-        assert_eq!((over.take(1), over.said()), (None, 0));
+        over.are_shut(1);
+        assert_eq!((over.take(1), over.take_any(1), over.shut()), (None, None, 0));
         assert_eq!(over.workers().collect::<Vec<_>>(), [0]);
     }
 }

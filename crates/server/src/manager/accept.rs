@@ -97,8 +97,8 @@ impl Manager<'_> {
             self.poll.remove(listener.as_fd());
         }
         self.accepting = Accepting::Paused(self.now + PAUSE);
-        self.shared.over.ask(true);
         self.next_shed = self.now;
+        self.ask_for_messages();
     }
 
     /// Accepts again, if there is something to accept with.
@@ -121,7 +121,7 @@ impl Manager<'_> {
             self.poll.remove(listener.as_fd());
         }
         self.accepting = Accepting::NoMore;
-        self.shared.over.ask(true);
+        self.ask_for_messages();
     }
 
     /// Accepts from one listener. Returns whether more may be waiting.
@@ -131,7 +131,7 @@ impl Manager<'_> {
                 return false;
             }
             let slot = self.desks.free_slot().or_else(|| {
-                self.close_what_is_over();
+                self.end_what_is_over();
                 self.desks.free_slot()
             });
             let Some(slot) = slot else {

@@ -36,17 +36,30 @@ impl Manager<'_> {
     /// Takes all that a dead worker has left.
     pub(super) fn take_all_messages(&mut self, worker: WorkerId) {
         while self.take_message(worker) {}
-        self.take_what_is_over(worker);
+        self.take_what_is_to_end(worker);
     }
 
-    /// Forgets the connections that workers have ended since the last turn.
+    /// Forgets the connections that workers have shut down since the last turn.
     pub(super) fn close_what_is_over(&mut self) {
-        let said = self.shared.over.said();
-        if std::mem::replace(&mut self.over, said) != said {
+        let shut = self.shared.over.shut();
+        if std::mem::replace(&mut self.over, shut) != shut {
             for worker in self.shared.over.workers() {
                 self.take_what_is_over(worker);
             }
         }
+    }
+
+    /// Ends the connections that workers have given away, shut down or not.
+    pub(super) fn end_what_is_over(&mut self) {
+        for worker in self.shared.over.workers() {
+            self.take_what_is_to_end(worker);
+        }
+    }
+
+    /// From now on workers do not give connections away without waking this process.
+    pub(super) fn ask_for_messages(&mut self) {
+        self.shared.over.ask(true);
+        self.end_what_is_over();
     }
 
     fn take_what_is_over(&mut self, worker: WorkerId) {
@@ -55,6 +68,16 @@ impl Manager<'_> {
             if self.take_back(worker, id) {
                 debug!(connection = %id, worker, "over");
                 self.forget(id);
+            }
+        }
+    }
+
+    /// Ends whatever a worker has given away, for it is needed, or the worker does not come to it, or is dead.
+    pub(super) fn take_what_is_to_end(&mut self, worker: WorkerId) {
+        while let Some(id) = self.shared.over.take_any(worker) {
+            step("take-over");
+            if self.take_back(worker, id) {
+                self.close(id, false);
             }
         }
     }

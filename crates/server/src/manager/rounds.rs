@@ -1,7 +1,8 @@
 //! Rounds that last too long: a worker has taken several events at once, and one of them takes its time.
 //!
 //! Looked at only while there are any: the first worker that begins one says so. The connections that
-//! the worker has not come to are armed again, for others to take; the answers that it holds back are pushed.
+//! the worker has not come to are armed again, for others to take; the answers that it holds back are pushed, and
+//! those connections end whose end it holds back.
 
 use std::os::fd::AsFd;
 
@@ -59,6 +60,7 @@ impl Manager<'_> {
                     info!(worker, "a round lasts too long: others take what is left of it");
                 }
                 self.free(&round.events);
+                self.take_what_is_to_end(worker);
             }
         }
         let Looking { next, quiet, .. } = &mut self.looking;

@@ -56,6 +56,7 @@ impl Worker<'_> {
             self.come_back();
             return None;
         }
+        self.push_held();
         self.shared.scoreboard.wait(self.me, || now);
         self.tiny.pauses(usage::of_thread);
         self.sweep(now);

@@ -123,6 +123,14 @@ impl Cache {
         }
     }
 
+    /// Takes the copy of this connection out, if there is one.
+    pub(crate) fn take(&mut self, id: ConnId) -> Option<OwnedFd> {
+        self.get(id)?;
+        let copy = self.copies.get_mut(Self::index(id.slot))?.take()?;
+        self.count -= 1;
+        Some(copy.fd)
+    }
+
     /// Ends all connections, because their manager is dead: a child that the application forked may
     /// have copies of them, too.
     pub(crate) fn shut_down(&self) {

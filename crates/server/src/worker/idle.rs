@@ -28,6 +28,7 @@ impl Worker<'_> {
             }
             let now = clock::now();
             if looks == 0 {
+                self.push_held();
                 self.note_nothing(now);
             }
             if now > self.found + SHORT {

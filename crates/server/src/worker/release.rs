@@ -6,7 +6,7 @@
 //! Everything else is a message, and the message gives the connection away, out of the list.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::net::{Shutdown, shutdown};
@@ -201,11 +201,13 @@ impl Worker<'_> {
     /// The same, when its last answer may be held back until this end.
     fn ended(&mut self, app: &mut dyn App, id: ConnId, end: End, held: bool) -> Turn {
         self.leave_list(id);
-        if self.shared.over.listens(self.me) && self.shut(id, end) {
-            self.cache.forget(id);
+        if self.shared.over.listens(self.me)
+            && self.is_free(id, end)
+            && let Some(client) = self.cache.take(id)
+        {
             self.shared.over.say(self.me, id);
             step("over");
-            return Turn::On;
+            return self.shut(app, client, held);
         }
         if let Some(client) = self.cache.get(id).filter(|_| held) {
             // The end is now the manager's to make.
@@ -215,21 +217,32 @@ impl Worker<'_> {
         self.tell(app, &Message::Closed(id, end), None)
     }
 
-    /// Shuts a connection down if nothing more is to be read from it or done for it.
-    fn shut(&self, id: ConnId, end: End) -> bool {
+    /// Whether nothing more is to be read from a connection that ends, or done for it.
+    fn is_free(&self, id: ConnId, end: End) -> bool {
         let Some(client) = self.cache.get(id) else { return false };
-        let is_free = match end {
+        match end {
             End::Gone => true,
             End::Done => is_settled(client),
             End::Linger | End::Reset => false,
-        };
-        if is_free {
-            // An error means that the client has ended it before us.
-            let _ = shutdown(client, Shutdown::Both);
-            step("shut");
         }
-        is_free
     }
+
+    /// Shuts down what was given away; with others, if its answer is held back for its end.
+    fn shut(&mut self, app: &mut dyn App, client: OwnedFd, held: bool) -> Turn {
+        if held {
+            return self.hold_end(app, client);
+        }
+        shut_down(client);
+        self.shared.over.are_shut(self.me);
+        Turn::On
+    }
+}
+
+/// Ends a connection, whatever copies of it there are.
+pub(super) fn shut_down(client: OwnedFd) {
+    // An error means that it is over already.
+    let _ = shutdown(client, Shutdown::Both);
+    step("shut");
 }
 
 /// Puts bytes into a spool of their own.

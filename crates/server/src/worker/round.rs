@@ -4,8 +4,14 @@
 //! (MSG_MORE), and leave together at the end of the round. Nothing depends on that end: the connection is
 //! released as ever, whatever is written next pushes the answer out, the manager does when the round lasts
 //! too long ([`rounds`](crate::rounds)), and the kernel by itself after 200 ms.
+//!
+//! Nor are connections shut down one by one that end with their answer, while more jobs wait. They are
+//! given away already: should it take too long, or this worker die, the manager shuts them down.
+
+use std::os::fd::OwnedFd;
 
 use super::app::App;
+use super::release::shut_down;
 use super::{Turn, Worker};
 use crate::channel::message::Message;
 use crate::os::socket::push;
@@ -17,6 +23,9 @@ use crate::table::ConnId;
 /// How long answers are held back before some of them leave early, in milliseconds.
 const LONG: u64 = 1;
 
+/// So many connections are shut down together at most.
+const ENDS: usize = MOST / 2;
+
 /// The round of one worker; with one event at a time, it is always over.
 #[derive(Debug, Default)]
 pub(super) struct Round {
@@ -25,6 +34,10 @@ pub(super) struct Round {
     count: usize,
     /// Whose answers are held back.
     held: Vec<ConnId>,
+    /// Whose end is, with the answer before it.
+    ends: Vec<OwnedFd>,
+    /// There are no events: it is for those ends alone.
+    for_ends: bool,
     /// Since when.
     since: u64,
     /// It has lasted so long that nothing is held back any more.
@@ -58,7 +71,7 @@ impl Worker<'_> {
             *place = *event;
         }
         (round.next, round.count, round.since) = (0, events.len().min(MOST), clock::now());
-        round.is_long = false;
+        (round.is_long, round.for_ends) = (false, events.is_empty());
         let unseen = self.shared.rounds.begin(self.me, events, round.since);
         step("round");
         if unseen {
@@ -83,6 +96,23 @@ impl Worker<'_> {
         self.push_if_long();
     }
 
+    /// Holds back the end of a connection that the manager has been given, as long as jobs wait. If there is
+    /// no round it is one without events, so that somebody looks whether it lasts too long.
+    pub(super) fn hold_end(&mut self, app: &mut dyn App, client: OwnedFd) -> Turn {
+        let begins = self.round.count == 0 && self.round.ends.is_empty();
+        self.round.ends.push(client);
+        let most = ENDS.min(self.tiny.allowed());
+        if self.round.ends.len() >= most || self.shared.flags().jobs() == 0 {
+            self.push_held();
+            return Turn::On;
+        }
+        if begins {
+            return self.begin_round(app, &[]);
+        }
+        self.push_if_long();
+        Turn::On
+    }
+
     fn push_if_long(&mut self) {
         if self.round.is_long || clock::now() > self.round.since + LONG {
             self.round.is_long = true;
@@ -93,9 +123,8 @@ impl Worker<'_> {
     /// Ends the round. What was not looked at is left to the manager: only it has all descriptors.
     pub(super) fn end_round(&mut self) {
         self.push_held();
-        let is_over = self.round.count > 0 && !self.round.goes_on();
-        if is_over && !self.shared.rounds.end(self.me) {
-            self.tiny.doubt(usage::of_thread);
+        if self.round.count > 0 && !self.round.goes_on() {
+            self.is_over();
         }
         (self.round.next, self.round.count) = (0, 0);
     }
@@ -107,6 +136,20 @@ impl Worker<'_> {
             if let Some(client) = cache.get(id) {
                 push(client);
             }
+        }
+        if !self.round.ends.is_empty() {
+            self.round.ends.drain(..).for_each(shut_down);
+            self.shared.over.are_shut(self.me);
+        }
+        if std::mem::take(&mut self.round.for_ends) {
+            self.is_over();
+        }
+    }
+
+    /// The round is over. If it was for others already, requests may not be tiny any more.
+    fn is_over(&mut self) {
+        if !self.shared.rounds.end(self.me) {
+            self.tiny.doubt(usage::of_thread);
         }
     }
 }

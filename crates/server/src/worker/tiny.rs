@@ -64,6 +64,11 @@ impl Tiny {
         self.allowed == MOST && self.several
     }
 
+    /// How many answers may leave together: as many as requests are tiny enough for.
+    pub(super) fn allowed(&self) -> usize {
+        self.allowed
+    }
+
     /// A wait is over, or several naps are.
     pub(super) fn goes_on(&mut self) {
         self.several = false;

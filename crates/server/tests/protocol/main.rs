@@ -14,6 +14,7 @@
 mod aside;
 mod client;
 mod crowd;
+mod ends;
 mod limits;
 mod list;
 mod orders;

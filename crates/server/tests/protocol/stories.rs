@@ -72,6 +72,7 @@ pub(crate) fn all() -> Vec<Story> {
     all.extend(crate::orders::all());
     all.extend(crate::crowd::all());
     all.extend(crate::aside::all());
+    all.extend(crate::ends::all());
     all.extend(crate::limits::all());
     all.extend(crate::list::all());
     all.extend(crate::rounds::all());
