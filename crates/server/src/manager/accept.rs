@@ -176,7 +176,6 @@ impl Manager<'_> {
             id,
             fd: connection,
             polled: false,
-            numbered: false,
             deadline: Deadline::NEVER,
             lends: 0,
             stage: Stage::Reading(Box::new(Reading::new(Vec::new(), true))),

@@ -19,8 +19,6 @@ pub(super) struct Connection {
     pub(super) fd: OwnedFd,
     /// Whether the manager's own poll set knows it.
     pub(super) polled: bool,
-    /// Whether it has the number that it has in the ready list; until it is armed here, any will do.
-    pub(super) numbered: bool,
     pub(super) deadline: Deadline,
     /// The number of its last job.
     pub(super) lends: JobNumber,

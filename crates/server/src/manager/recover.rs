@@ -10,6 +10,7 @@ use rustix::io::fcntl_dupfd_cloexec;
 use tracing::{info, warn};
 
 use super::Manager;
+use super::read::Reading;
 use crate::channel::control::Report;
 use crate::channel::message::End;
 use crate::http::refusal::Refusal;
@@ -72,37 +73,44 @@ impl Manager<'_> {
         }
     }
 
-    /// A worker may have been given the event and not have claimed the row.
+    /// A worker may have been given the event and not have claimed the row. What cannot be armed is read here.
     pub(super) fn arm_again(&mut self, id: ConnId) {
-        self.give_number(id);
-        let Some(connection) = self.desks.get(id) else { return };
-        if let Err(error) = self.shared.ready.arm(connection.fd.as_fd(), id, false) {
-            warn!(connection = %id, "cannot be armed: {error}");
-            self.end_if_silent(id);
+        let Some(row) = self.shared.table.row(id.slot) else { return };
+        let is_armed = self.has_number(id)
+            && self.desks.get(id).is_some_and(|connection| {
+                self.shared.ready.arm(connection.fd.as_fd(), id, false).is_ok()
+            });
+        if !is_armed && row.change(id.serial, Owner::Watched, Owner::Held) {
+            self.go_on_reading(id, Reading::default());
         }
     }
 
-    /// Calls a connection by the number that it has in all processes, if that is free here: arming it under
-    /// another one would be a registration beside the workers'.
-    fn give_number(&mut self, id: ConnId) {
-        let Some(row) = self.shared.table.row(id.slot) else { return };
-        let Some(connection) = self.desks.get(id) else { return };
-        if std::mem::replace(&mut connection.numbered, true) {
-            return;
+    /// Calls a connection by the number that it has in all processes: armed under another one it would be in
+    /// the list twice, and two workers would be told of each request. `false`: something else has that here.
+    fn has_number(&mut self, id: ConnId) -> bool {
+        let number = ready::number(id.slot);
+        let Some(row) = self.shared.table.row(id.slot) else { return false };
+        let Some(connection) = self.desks.get(id) else { return false };
+        if socket::number(connection.fd.as_fd()) == number {
+            return true;
+        }
+        let Ok(fd) = fcntl_dupfd_cloexec(&connection.fd, number) else { return false };
+        if socket::number(fd.as_fd()) != number {
+            return false;
         }
         if std::mem::take(&mut connection.polled) {
             self.poll.remove(connection.fd.as_fd());
         }
-        if let Ok(fd) = fcntl_dupfd_cloexec(&connection.fd, ready::number(id.slot)) {
-            row.renumber(socket::number(fd.as_fd()));
-            connection.fd = fd;
-        }
+        row.renumber(number);
+        connection.fd = fd;
+        true
     }
 
     /// Takes a connection that was Watched, and is the manager's now, out of the ready list.
     pub(super) fn leave_list(&mut self, id: ConnId) {
-        self.give_number(id);
-        if let Some(connection) = self.desks.get(id) {
+        if self.has_number(id)
+            && let Some(connection) = self.desks.get(id)
+        {
             self.shared.ready.leave(connection.fd.as_fd());
         }
     }

@@ -4,6 +4,7 @@
 use std::fs;
 
 use monoceros_server::ready::BASE;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::client::{Client, request};
 use crate::server::{Server, until};
@@ -11,7 +12,7 @@ use crate::site;
 use crate::stories::Story;
 
 pub(crate) fn all() -> Vec<Story> {
-    let told: [(&str, fn()); 9] = [
+    let told: [(&str, fn()); 10] = [
         ("what_comes_while_a_request_runs_is_served_after_it", while_a_request_runs),
         ("who_is_told_too_early_and_dies_costs_nothing", told_too_early_and_dead),
         ("an_end_that_comes_with_a_request_is_seen_after_it", an_end_with_a_request),
@@ -21,6 +22,7 @@ pub(crate) fn all() -> Vec<Story> {
         ("a_slow_reader_leaves_the_list", a_slow_reader),
         ("a_socket_that_is_the_applications_leaves_the_list", the_applications_socket),
         ("who_is_silent_too_long_leaves_the_list", who_is_silent_too_long),
+        ("after_a_death_among_many_nobody_is_in_the_list_twice", a_death_among_many),
     ];
     told.into_iter().map(|(name, story)| (name.to_owned(), Box::new(story) as _)).collect()
 }
@@ -110,25 +112,25 @@ fn more_than_one_read() {
 }
 
 /// The ready list, as the kernel shows it of a worker.
-struct List(String);
+struct List(Pid);
 
 impl List {
     fn of(server: &Server) -> Self {
-        let list = Self(format!("/proc/{}", server.some_worker().as_raw_nonzero()));
+        let list = Self(server.some_worker());
         until("who has asked for the worker has gone", || list.count() == 0);
         list
     }
 
     /// How many connections it has.
     fn count(&self) -> usize {
-        let numbers = fs::read_dir(format!("{}/fd", self.0)).unwrap().flatten();
+        let process = format!("/proc/{}", self.0.as_raw_nonzero());
+        let numbers = fs::read_dir(format!("{process}/fd")).unwrap().flatten();
         let lists = numbers.filter(|number| {
             fs::read_link(number.path()).is_ok_and(|it| it.to_string_lossy().contains("eventpoll"))
         });
         let registrations = lists.map(|list| {
             let number = list.file_name();
-            let info =
-                fs::read_to_string(format!("{}/fdinfo/{}", self.0, number.to_string_lossy()));
+            let info = fs::read_to_string(format!("{process}/fdinfo/{}", number.to_string_lossy()));
             info.unwrap_or_default().lines().filter(|line| is_connection(line)).count()
         });
         registrations.sum()
@@ -211,5 +213,19 @@ fn who_is_silent_too_long() {
     server.open_gate();
     assert_eq!(holder.answer().unwrap().body, b"done");
     assert_eq!(client.answer().unwrap().body, b"6");
+    server.stop();
+}
+
+/// So many that in the manager some have the numbers that others have in the list.
+fn a_death_among_many() {
+    const MANY: usize = 1100;
+    let server = Server::start(&["max_workers=2", "max_keepalive_connection=4000", PATIENT]);
+    let mut clients: Vec<Client> = (0..MANY).map(|_| server.connect()).collect();
+    clients.iter_mut().for_each(|client| _ = client.get("/n/before"));
+    kill_process(server.some_worker(), Signal::KILL).unwrap();
+    server.wait_for("buried");
+    clients.iter_mut().for_each(|client| _ = client.get("/n/behind"));
+    let list = List(server.some_worker());
+    until("everybody is in it once", || list.count() == MANY);
     server.stop();
 }
