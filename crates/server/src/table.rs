@@ -207,7 +207,7 @@ impl Row {
 
     /// The serial and who may touch the socket, as of now.
     pub fn state(&self) -> (u32, Owner) {
-        let word = self.word.load(Acquire);
+        let word = self.word.load(SeqCst);
         (high(word), Owner::from_bits(low(word)))
     }
 
@@ -220,7 +220,7 @@ impl Row {
     /// Moves the row along one arrow of the [`Owner`] diagram, if it is still at its beginning.
     ///
     /// `false` means that somebody was faster, or that the slot has a new connection. Then the
-    /// event that led here is stale: drop it, and leave the socket alone.
+    /// event that led here is stale, or too early (see [`stir`](Self::stir)): leave the socket alone.
     ///
     /// # Panics
     ///

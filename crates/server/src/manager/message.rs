@@ -77,7 +77,7 @@ impl Manager<'_> {
         while let Some(id) = self.shared.over.take_any(worker) {
             step("take-over");
             if self.take_back(worker, id) {
-                self.close(id, false);
+                self.end(id, End::Done);
             }
         }
     }

@@ -46,6 +46,7 @@ impl Manager<'_> {
         };
         let Some(row) = self.shared.table.row(id.slot) else { return };
         if row.change(id.serial, Owner::lent(worker), Owner::Held) {
+            self.leave_list(id);
             self.refuse(id, &Refusal::new(504, "the application has taken too long"));
         }
     }
@@ -59,6 +60,7 @@ impl Manager<'_> {
                 if !row.change(id.serial, lent, Owner::Held) {
                     return;
                 }
+                self.leave_list(id);
                 if begun {
                     warn!(connection = %id, worker, "reset: its worker died in mid-answer");
                     self.end(id, End::Reset);

@@ -47,6 +47,7 @@ impl Worker<'_> {
             }
             return turn;
         }
+        self.look_at_ends();
         self.sweep(self.found);
         if let Some(turn) = self.stand_aside(app) {
             return turn;

@@ -130,7 +130,9 @@ impl Worker<'_> {
             step("arm");
             return Turn::On;
         }
-        // It cannot be armed from here. If it is still nobody's, the manager has to read it.
+        // It cannot be armed from here. If it is still nobody's, the manager has to read it; if not, whoever has
+        // it was told of it before it was in the list, and must not think that it is.
+        row.stir();
         if row.change(id.serial, Owner::Watched, Owner::lent(self.me)) {
             return self.tell(app, &Message::Partial(id, &[]), None);
         }
@@ -233,7 +235,7 @@ impl Worker<'_> {
             return self.hold_end(app, client);
         }
         shut_down(client);
-        self.shared.over.are_shut(self.me);
+        self.tell_shut();
         Turn::On
     }
 }

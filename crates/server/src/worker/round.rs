@@ -103,7 +103,7 @@ impl Worker<'_> {
         self.round.ends.push(client);
         let most = ENDS.min(self.tiny.allowed());
         if self.round.ends.len() >= most || self.shared.flags().jobs() == 0 {
-            self.push_held();
+            self.push_ends();
             return Turn::On;
         }
         if begins {
@@ -111,6 +111,20 @@ impl Worker<'_> {
         }
         self.push_if_long();
         Turn::On
+    }
+
+    /// What is held back for its end is not held for long, whatever else there is to do.
+    pub(super) fn look_at_ends(&mut self) {
+        if !self.round.ends.is_empty() {
+            self.push_if_long();
+        }
+    }
+
+    /// Everything that was given away is shut down, unless some ends are held back.
+    pub(super) fn tell_shut(&self) {
+        if self.round.ends.is_empty() {
+            self.shared.over.are_shut(self.me);
+        }
     }
 
     fn push_if_long(&mut self) {
@@ -137,9 +151,13 @@ impl Worker<'_> {
                 push(client);
             }
         }
+        self.push_ends();
+    }
+
+    fn push_ends(&mut self) {
         if !self.round.ends.is_empty() {
             self.round.ends.drain(..).for_each(shut_down);
-            self.shared.over.are_shut(self.me);
+            self.tell_shut();
         }
         if std::mem::take(&mut self.round.for_ends) {
             self.is_over();

@@ -6,10 +6,11 @@ use crate::server::{Server, until};
 use crate::stories::Story;
 
 pub(crate) fn all() -> Vec<Story> {
-    let told: [(&str, fn()); 3] = [
+    let told: [(&str, fn()); 4] = [
         ("who_is_answered_does_not_wait_for_a_slow_request_to_end", slow_among_tiny),
+        ("nor_if_another_was_ended_meanwhile", slow_behind_a_stream),
         ("a_worker_killed_with_ends_held_back_costs_nothing", killed_with_ends),
-        ("workers_that_leave_end_what_they_hold_back", recycled_with_ends),
+        ("recycled_workers_that_hold_ends_back_cost_nothing", recycled_with_ends),
     ];
     told.into_iter().map(|(name, story)| (name.to_owned(), Box::new(story) as _)).collect()
 }
@@ -66,6 +67,23 @@ fn slow_among_tiny() {
     server.stop();
 }
 
+/// A stream's end is not held back, and says nothing of those that are.
+fn slow_behind_a_stream() {
+    let server = warm(&["max_workers=1"]);
+    until("a worker held ends back for too long", || {
+        server.close_gate();
+        let mut busy = ask(&server, &["/spin/20"]);
+        let mut before = ask(&server, &["/n/before", "/stream/x"]);
+        let mut slow = ask(&server, &["/hold"]);
+        busy.iter_mut().chain(&mut before).for_each(see_off);
+        server.open_gate();
+        slow.iter_mut().for_each(see_off);
+        (0..20).for_each(|_| burst(&server));
+        server.lines_with("a round lasts too long") > 0
+    });
+    server.stop();
+}
+
 fn killed_with_ends() {
     let server = Server::start_to_die(&["max_workers=2"], "round");
     until("a worker was killed", || {
@@ -78,7 +96,7 @@ fn killed_with_ends() {
 }
 
 fn recycled_with_ends() {
-    let server = warm(&["max_workers=2", "max_reqs_per_child=30"]);
+    let server = warm(&["max_workers=2", "max_reqs_per_child=200"]);
     (0..20).for_each(|_| burst(&server));
     server.stop();
 }

@@ -38,8 +38,8 @@ const WORKER_STEPS: [&str; 22] = [
     "partial",
     "drain",
     "closed",
-    "shut",
     "over",
+    "shut",
 ];
 const MANAGER_STEPS: [&str; 7] =
     ["accept", "queue", "send", "take", "take-over", "messages", "recover"];
